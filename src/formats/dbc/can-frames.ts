@@ -1,0 +1,112 @@
+import type { ColumnBatch, ColumnValues, TableBatch } from '../recording-reader.ts';
+
+/**
+ * CAN data frames as columns, whatever recorded them. Frame i carries
+ * `payload[payloadOffsets[i] … payloadOffsets[i + 1])`, 0 to 64 bytes.
+ */
+export interface CanFrames {
+  readonly count: number;
+  /** UTC nanoseconds since 1970. */
+  readonly timestampsNs: BigInt64Array;
+  /** 11 or 29 bits, no flag bits. */
+  readonly ids: Uint32Array;
+  /** 1 = 29-bit id. */
+  readonly extended: Uint8Array;
+  /** Number of the bus as the recorder counts; 0 where it does not say. */
+  readonly bus: Uint8Array;
+  /** `count + 1` long. */
+  readonly payloadOffsets: Uint32Array;
+  readonly payload: Uint8Array;
+}
+
+/** Last part of the column names, lower case: ASAM MDF bus logging first, then ROS `can_msgs/Frame`. */
+const NAMES = {
+  id: ['id'],
+  extended: ['ide', 'is_extended'],
+  bus: ['buschannel', 'bus', 'channel'],
+  lengthBytes: ['datalength'],
+  lengthCode: ['dlc'],
+  data: ['databytes', 'data'],
+  notData: ['is_rtr', 'is_error'],
+};
+
+const ID_MASK = 0x1fff_ffff;
+const EXTENDED_FLAG = 0x8000_0000;
+
+/** Payload bytes by data length code (ISO 11898-1, 8.4.2.4): above 8 only in CAN FD. */
+const BYTES_BY_LENGTH_CODE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64];
+
+/**
+ * The data frames of a batch that holds frames: a `CAN_DataFrame` group of MDF 4 bus logging (ASAM MDF Bus Logging
+ * 1.0) or a `can_msgs/Frame` topic. Undefined where the batch has no id or payload column. Remote and error frames,
+ * which carry no signals, are left out.
+ */
+export function canFramesOf(batch: TableBatch): CanFrames | undefined {
+  const find = (names: readonly string[]) => columnNamed(batch, names);
+  const id = numbersOf(find(NAMES.id));
+  const payload = payloadOf(find(NAMES.data));
+  if (id === undefined || payload === undefined) return undefined;
+  const extended = numbersOf(find(NAMES.extended));
+  const bus = numbersOf(find(NAMES.bus));
+  const lengthBytes = numbersOf(find(NAMES.lengthBytes));
+  const lengthCode = lengthBytes === undefined ? numbersOf(find(NAMES.lengthCode)) : undefined;
+  const notData = NAMES.notData.flatMap((name) => numbersOf(find([name])) ?? []);
+
+  const frames = {
+    timestampsNs: new BigInt64Array(batch.rowCount),
+    ids: new Uint32Array(batch.rowCount),
+    extended: new Uint8Array(batch.rowCount),
+    bus: new Uint8Array(batch.rowCount),
+    payloadOffsets: new Uint32Array(batch.rowCount + 1),
+    payload: new Uint8Array(payload.bytes.length),
+  };
+  let count = 0;
+  let end = 0;
+  for (let row = 0; row < batch.rowCount; row++) {
+    if (notData.some((flags) => Number(flags[row]) !== 0)) continue;
+    const writtenId = Number(id[row]);
+    const start = payload.offsets[row]!;
+    let size = payload.offsets[row + 1]! - start;
+    if (lengthBytes !== undefined) size = Math.min(size, Number(lengthBytes[row]));
+    else if (lengthCode !== undefined)
+      size = Math.min(size, BYTES_BY_LENGTH_CODE[Number(lengthCode[row])] ?? size);
+    frames.timestampsNs[count] = batch.timestampsNs[row]!;
+    frames.ids[count] = writtenId & ID_MASK;
+    frames.extended[count] = isExtended(writtenId, extended?.[row]) ? 1 : 0;
+    frames.bus[count] = bus === undefined ? 0 : Number(bus[row]);
+    frames.payload.set(payload.bytes.subarray(start, start + size), end);
+    end += size;
+    count += 1;
+    frames.payloadOffsets[count] = end;
+  }
+  return { count, ...frames };
+}
+
+/** A 29-bit id may be small enough to look like an 11-bit one: the flag decides wherever there is one. */
+function isExtended(writtenId: number, flag: number | bigint | undefined): boolean {
+  if (flag !== undefined && Number(flag) !== 0) return true;
+  return writtenId >= EXTENDED_FLAG || (flag === undefined && writtenId > 0x7ff);
+}
+
+function columnNamed(batch: TableBatch, names: readonly string[]): ColumnBatch | undefined {
+  for (const name of names) {
+    const index = batch.columnSchemas.findIndex(
+      (schema) => schema.name.slice(schema.name.lastIndexOf('.') + 1).toLowerCase() === name,
+    );
+    if (index !== -1) return batch.columns[index];
+  }
+  return undefined;
+}
+
+type Numbers = Exclude<ColumnValues, { readonly kind: string }>;
+
+function numbersOf(column: ColumnBatch | undefined): Numbers | undefined {
+  return column === undefined || 'kind' in column.values ? undefined : column.values;
+}
+
+function payloadOf(column: ColumnBatch | undefined) {
+  if (column === undefined || !('kind' in column.values)) return undefined;
+  const { values } = column;
+  if (values.kind === 'variable') return { offsets: values.offsets, bytes: values.bytes };
+  return values.items instanceof Uint8Array ? { offsets: values.offsets, bytes: values.items } : undefined;
+}
