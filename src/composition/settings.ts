@@ -1,0 +1,218 @@
+import { z } from 'zod';
+import { sentenceOf } from '#domain/messages.ts';
+import { ZONES } from '#domain/vocabulary.ts';
+
+/**
+ * Everything that differs between a laptop and Azure, read once per process from `LANDFALL_*` environment
+ * variables. A key is accepted for loopback hosts only; anywhere else it is the managed identity or nothing.
+ */
+export interface Settings {
+  readonly region: string;
+  readonly serviceBus: Access & {
+    readonly fullyQualifiedNamespace?: string;
+    readonly connectionString?: string;
+    readonly adminEndpoint?: string;
+  };
+  readonly cosmos: Access & { readonly endpoint: string; readonly key?: string; readonly database: string };
+  readonly batch: Access & { readonly endpoint: string; readonly account: string; readonly key?: string };
+  readonly eventGrid: Access & { readonly endpoint: string; readonly key?: string };
+  /** Account name to how it is reached. */
+  readonly storage: Readonly<Record<string, StorageAccess>>;
+  readonly landingAccount: string;
+  /** Holds task configurations, ledgers and other things of our own. */
+  readonly operationsAccount: string;
+  /** The accounts of each zone, as the registry starts out. */
+  readonly zoneAccounts: readonly ZoneAccount[];
+  /** Base address of the metadata API. */
+  readonly api: string;
+  readonly apiPort: number;
+  /** Folder inside a zone's container; see docs/decisions. */
+  readonly folderTemplate: string;
+  readonly timings: Timings;
+  readonly applicationInsightsConnectionString?: string;
+  /** Where local telemetry goes; absent in Azure. */
+  readonly home?: string;
+}
+
+export interface Access {
+  readonly auth: 'managed-identity' | 'emulator-key';
+  /** Client id of the user-assigned identity. */
+  readonly clientId?: string;
+}
+
+export interface StorageAccess extends Access {
+  readonly endpoint: string;
+  readonly key?: string;
+}
+
+const ZoneAccount = z.object({
+  account: z.string(),
+  zone: z.enum(ZONES),
+  region: z.string(),
+  weight: z.number().positive().default(1),
+});
+export type ZoneAccount = z.infer<typeof ZoneAccount>;
+
+/** Waiting times in seconds. Short in tests, long in Azure. */
+const Timings = z.object({
+  /** How long a folder in Landing may miss files before the measurement is Incomplete. */
+  landingWaitSeconds: z.coerce.number().positive().default(3600),
+  landingSweepSeconds: z.coerce.number().positive().default(10),
+  deadlineSweepSeconds: z.coerce.number().positive().default(30),
+  taskPollSeconds: z.coerce.number().positive().default(5),
+  relayPollSeconds: z.coerce.number().positive().default(1),
+  /** Multiplies the deadlines of the stage graph; tests shorten them. */
+  deadlineScale: z.coerce.number().positive().default(1),
+  /** Delays before the first, second, third delayed retry. */
+  retryDelaysSeconds: z
+    .string()
+    .default('30,300,1800')
+    .transform((text) => text.split(',').map(Number))
+    .pipe(z.array(z.number().nonnegative()).min(1)),
+});
+export type Timings = z.infer<typeof Timings>;
+
+/** A variable is missing or wrong: says which, what it must be, and how to get it. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws {SettingsError} naming the variable. */
+export function readSettings(environment: Environment): Settings {
+  const clientId = environment['LANDFALL_IDENTITY_CLIENT_ID'];
+  const identity: Access =
+    clientId === undefined ? { auth: 'managed-identity' } : { auth: 'managed-identity', clientId };
+  const home = environment['LANDFALL_HOME'];
+  const monitor = environment['APPLICATIONINSIGHTS_CONNECTION_STRING'];
+  const api = required(environment, 'LANDFALL_API');
+  return {
+    region: environment['LANDFALL_REGION'] ?? 'local',
+    serviceBus: serviceBusAccess(environment, identity),
+    cosmos: {
+      ...accessOf(environment, identity, 'LANDFALL_COSMOS_ENDPOINT', 'LANDFALL_COSMOS_KEY'),
+      database: environment['LANDFALL_COSMOS_DATABASE'] ?? 'landfall',
+    },
+    batch: {
+      ...accessOf(environment, identity, 'LANDFALL_BATCH_ENDPOINT', 'LANDFALL_BATCH_KEY'),
+      account: required(environment, 'LANDFALL_BATCH_ACCOUNT'),
+    },
+    eventGrid: accessOf(environment, identity, 'LANDFALL_EVENT_GRID_ENDPOINT', 'LANDFALL_EVENT_GRID_KEY'),
+    storage: storageAccess(environment, identity),
+    landingAccount: required(environment, 'LANDFALL_LANDING_ACCOUNT'),
+    operationsAccount: required(environment, 'LANDFALL_OPERATIONS_ACCOUNT'),
+    zoneAccounts: json(environment, 'LANDFALL_ZONE_ACCOUNTS', z.array(ZoneAccount).min(1)),
+    api,
+    apiPort: Number(environment['LANDFALL_API_PORT'] ?? (new URL(api).port || 8080)),
+    folderTemplate:
+      environment['LANDFALL_FOLDER_TEMPLATE'] ??
+      '{region}/{zone}/{measurementId}/{dataStreamId}/{yyyy}/{mm}/{dd}',
+    timings: timingsOf(environment),
+    ...(monitor === undefined ? {} : { applicationInsightsConnectionString: monitor }),
+    ...(home === undefined ? {} : { home }),
+  };
+}
+
+function timingsOf(environment: Environment): Timings {
+  const named = (name: string) => environment[`LANDFALL_${name}`];
+  const parsed = Timings.safeParse({
+    landingWaitSeconds: named('LANDING_WAIT_SECONDS'),
+    landingSweepSeconds: named('LANDING_SWEEP_SECONDS'),
+    deadlineSweepSeconds: named('DEADLINE_SWEEP_SECONDS'),
+    taskPollSeconds: named('TASK_POLL_SECONDS'),
+    relayPollSeconds: named('RELAY_POLL_SECONDS'),
+    deadlineScale: named('DEADLINE_SCALE'),
+    retryDelaysSeconds: named('RETRY_DELAYS_SECONDS'),
+  });
+  if (!parsed.success) {
+    throw new SettingsError(
+      `a LANDFALL_… time is wrong: ${sentenceOf(parsed.error)}; give a number of seconds`,
+    );
+  }
+  return parsed.data;
+}
+
+function serviceBusAccess(environment: Environment, identity: Access): Settings['serviceBus'] {
+  const connectionString = environment['LANDFALL_SERVICE_BUS_CONNECTION_STRING'];
+  if (connectionString === undefined) {
+    return { ...identity, fullyQualifiedNamespace: required(environment, 'LANDFALL_SERVICE_BUS_NAMESPACE') };
+  }
+  const host = /Endpoint=sb:\/\/([^;/]+)/i.exec(connectionString)?.[1] ?? '';
+  assertLoopback(`http://${host}`, 'LANDFALL_SERVICE_BUS_CONNECTION_STRING');
+  const adminEndpoint = environment['LANDFALL_SERVICE_BUS_ADMIN_ENDPOINT'];
+  return {
+    auth: 'emulator-key',
+    connectionString,
+    ...(adminEndpoint === undefined ? {} : { adminEndpoint }),
+  };
+}
+
+function storageAccess(environment: Environment, identity: Access): Readonly<Record<string, StorageAccess>> {
+  if (environment['LANDFALL_STORAGE_CONNECTION_STRINGS'] === undefined) {
+    const endpoints = json(environment, 'LANDFALL_STORAGE_ENDPOINTS', z.record(z.string(), z.url()));
+    return Object.fromEntries(
+      Object.entries(endpoints).map(([account, endpoint]) => [account, { ...identity, endpoint }]),
+    );
+  }
+  const strings = json(environment, 'LANDFALL_STORAGE_CONNECTION_STRINGS', z.record(z.string(), z.string()));
+  return Object.fromEntries(
+    Object.entries(strings).map(([account, connectionString]) => {
+      const parts = new Map(
+        connectionString
+          .split(';')
+          .map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]),
+      );
+      const endpoint = parts.get('BlobEndpoint') ?? '';
+      assertLoopback(endpoint, `LANDFALL_STORAGE_CONNECTION_STRINGS (${account})`);
+      return [account, { auth: 'emulator-key' as const, endpoint, key: parts.get('AccountKey') ?? '' }];
+    }),
+  );
+}
+
+function accessOf(
+  environment: Environment,
+  identity: Access,
+  endpointName: string,
+  keyName: string,
+): Access & { endpoint: string; key?: string } {
+  const endpoint = required(environment, endpointName);
+  const key = environment[keyName];
+  if (key === undefined) return { ...identity, endpoint };
+  assertLoopback(endpoint, keyName);
+  return { auth: 'emulator-key', endpoint, key };
+}
+
+/** Keys are for the local stack. One that is set for any other host is a mistake that must not go unnoticed. */
+function assertLoopback(endpoint: string, variable: string): void {
+  const host = URL.canParse(endpoint) ? new URL(endpoint).hostname : '';
+  if (!['127.0.0.1', 'localhost', '[::1]'].includes(host)) {
+    throw new SettingsError(
+      `${variable} is set, but ${host || endpoint || 'its endpoint'} is not this machine. Keys are for the local stack only: unset it to use the managed identity.`,
+    );
+  }
+}
+
+function required(environment: Environment, name: string): string {
+  const value = environment[name];
+  if (value === undefined || value === '') {
+    throw new SettingsError(
+      `${name} is not set. Locally, run \`eval "$(landfall env)"\`; in Azure, Bicep sets it.`,
+    );
+  }
+  return value;
+}
+
+function json<S extends z.ZodType>(environment: Environment, name: string, schema: S): z.infer<S> {
+  const text = required(environment, name);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new SettingsError(`${name} is not JSON: ${error.message}`);
+    throw error;
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new SettingsError(`${name}: ${sentenceOf(parsed.error)}`);
+  return parsed.data;
+}
