@@ -1,0 +1,180 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** One process the supervisor keeps alive. */
+export interface ProcessDefinition {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** How long it may take until it prints its ready line. */
+  readonly readyWithinMs: number;
+}
+
+export interface RunningProcess {
+  readonly name: string;
+  readonly pid: number;
+  readonly restarts: number;
+}
+
+/** A process that never became ready; `output` holds its last words. */
+export class StartFailure extends Error {
+  override readonly name = 'StartFailure';
+  constructor(processName: string, what: string, output: string) {
+    super(`${processName} ${what}${output === '' ? '' : `:\n${output.trimEnd()}`}`);
+  }
+}
+
+/** Waits before the restarts of a process that keeps dying; the last one repeats. */
+const RESTART_DELAYS_MS = [0, 250, 1000, 5000];
+/** A process that lived this long has recovered: its next death starts the delays anew. */
+const RECOVERED_AFTER_MS = 30_000;
+const STOP_WITHIN_MS = 15_000;
+const LAST_WORDS_BYTES = 4000;
+
+/**
+ * Starts processes, restarts whatever of them dies, and stops them in the reverse order. A process says that it
+ * is ready by a JSON line with `"ready": true` on its standard output; everything it prints goes to its log file.
+ */
+export class Supervisor {
+  readonly #logFolder: string;
+  readonly #onChange: () => void;
+  readonly #supervised: Supervised[] = [];
+
+  constructor(logFolder: string, onChange: () => void) {
+    mkdirSync(logFolder, { recursive: true });
+    this.#logFolder = logFolder;
+    this.#onChange = onChange;
+  }
+
+  /** Resolves when the process is ready. @throws {StartFailure} when it exits or stays silent instead. */
+  async start(definition: ProcessDefinition): Promise<void> {
+    const supervised = new Supervised(
+      definition,
+      join(this.#logFolder, `${definition.name}.log`),
+      this.#onChange,
+    );
+    this.#supervised.push(supervised);
+    await supervised.start();
+  }
+
+  running(): readonly RunningProcess[] {
+    return this.#supervised.flatMap((supervised) => supervised.running() ?? []);
+  }
+
+  /** Asks each to end, last started first; kills those that do not. */
+  async stop(): Promise<void> {
+    for (const supervised of this.#supervised.toReversed()) await supervised.stop();
+  }
+}
+
+class Supervised {
+  readonly #definition: ProcessDefinition;
+  readonly #logPath: string;
+  readonly #onChange: () => void;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #startedAt = 0;
+  #restarts = 0;
+  #recentDeaths = 0;
+  #stopping = false;
+
+  constructor(definition: ProcessDefinition, logPath: string, onChange: () => void) {
+    this.#definition = definition;
+    this.#logPath = logPath;
+    this.#onChange = onChange;
+  }
+
+  running(): RunningProcess | undefined {
+    const pid = this.#child?.pid;
+    return pid === undefined ? undefined : { name: this.#definition.name, pid, restarts: this.#restarts };
+  }
+
+  async start(): Promise<void> {
+    await this.#launch();
+    void this.#keepAlive();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const child = this.#child;
+    if (child === undefined) return;
+    child.kill('SIGTERM');
+    const killer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    await this.#exited;
+    clearTimeout(killer);
+  }
+
+  async #keepAlive(): Promise<void> {
+    for (;;) {
+      await this.#exited;
+      if (this.#stopping) return;
+      const livedMs = performance.now() - this.#startedAt;
+      this.#recentDeaths = livedMs > RECOVERED_AFTER_MS ? 0 : this.#recentDeaths + 1;
+      await sleep(RESTART_DELAYS_MS[Math.min(this.#recentDeaths, RESTART_DELAYS_MS.length - 1)]!);
+      if (this.#stopping) return;
+      this.#restarts += 1;
+      try {
+        await this.#launch();
+      } catch (error) {
+        // It died again before it was ready. Its log says why; the next attempt follows after a longer wait.
+        if (!(error instanceof StartFailure)) throw error;
+      }
+    }
+  }
+
+  async #launch(): Promise<void> {
+    const [program, ...rest] = this.#definition.command;
+    const log = createWriteStream(this.#logPath, { flags: 'a' });
+    const child = spawn(program, rest, {
+      env: this.#definition.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // Its own group: Ctrl-C reaches the supervisor alone, which then stops everything in order.
+      detached: true,
+    });
+    this.#child = child;
+    this.#startedAt = performance.now();
+    this.#exited = new Promise((resolve) => {
+      child.once('close', () => {
+        log.end();
+        this.#child = undefined;
+        this.#onChange();
+        resolve();
+      });
+    });
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    await readyLineOf(child, this.#definition);
+    this.#onChange();
+  }
+}
+
+/** Resolves at the ready line. @throws {StartFailure} when the process ends, cannot be started, or stays silent. */
+function readyLineOf(child: ChildProcess, definition: ProcessDefinition): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const take = (chunk: Buffer) => {
+      output += chunk.toString('utf8');
+      if (/^\{.*"ready":\s*true.*\}$/m.test(output)) settle(resolve);
+    };
+    const settle = (then: () => void) => {
+      clearTimeout(timer);
+      child.stdout?.off('data', take);
+      child.stderr?.off('data', take);
+      child.off('exit', ended);
+      then();
+    };
+    const fail = (what: string) =>
+      settle(() => reject(new StartFailure(definition.name, what, output.slice(-LAST_WORDS_BYTES))));
+    const ended = (code: number | null) => fail(`ended with exit code ${code} before it was ready`);
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      fail(`was not ready within ${definition.readyWithinMs / 1000} s`);
+    }, definition.readyWithinMs);
+    child.once('exit', ended);
+    child.once('error', (error) => fail(`could not be started: ${error.message}`));
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+  });
+}
