@@ -9,6 +9,7 @@ import {
   Recording,
   SceneSummary,
   Stage,
+  TaskedWork,
   Zone,
 } from './vocabulary.ts';
 
@@ -115,7 +116,7 @@ export const MESSAGES = [
     'command',
     'landfall.stage.conclude.v1',
     'All tasks of a stage run have ended: judge them.',
-    z.object({ ...StagePlace, stageRunId: z.string() }),
+    z.object({ ...StagePlace, stage: TaskedWork, stageRunId: z.string() }),
   ),
   define(
     'command',

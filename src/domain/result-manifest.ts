@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { BlobLocation, DataStreamKind, Reason, SensorKind, Stage, Zone } from './vocabulary.ts';
+import { LossReport, RecordingFacts } from './recording-facts.ts';
+import { BlobLocation, DataStreamKind, Reason, SensorKind, Stage, TaskedWork, Zone } from './vocabulary.ts';
 
 /** What a task and a data stream say of what they wrote. Always written last: what it names is there. */
 
@@ -24,17 +25,10 @@ export const ResultFile = BlobLocation.extend({
       endTime: z.iso.datetime().optional(),
     })
     .optional(),
+  /** Recording files in Raw only: what validation saw in it. */
+  recording: RecordingFacts.optional(),
 });
 export type ResultFile = z.infer<typeof ResultFile>;
-
-export const LossReport = z.object({
-  records: z.int().nonnegative(),
-  bytes: z.int().nonnegative(),
-  reasons: z.array(z.string()).max(100),
-});
-export type LossReport = z.infer<typeof LossReport>;
-
-export const NO_LOSS: LossReport = { records: 0, bytes: 0, reasons: [] };
 
 /** Written by a task under its attempt's own prefix. */
 export const TaskResult = z.object({
@@ -43,7 +37,7 @@ export const TaskResult = z.object({
   stageRunId: z.string(),
   measurementId: z.string(),
   generation: z.int().positive(),
-  stage: Stage,
+  stage: TaskedWork,
   attempt: z.int().positive(),
   image: z.string(),
   /** `empty`: what the task looks for is not in the file; that is a good end. */

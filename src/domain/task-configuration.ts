@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BlobLocation, SensorKind, Stage } from './vocabulary.ts';
+import { BlobLocation, SensorKind, TaskedWork } from './vocabulary.ts';
 
 /** What every task is told, whatever it does. Each image extends it with its own part (src/domain/tasks). */
 export const TaskConfiguration = z.object({
@@ -9,7 +9,7 @@ export const TaskConfiguration = z.object({
   stageRunId: z.string(),
   measurementId: z.string(),
   generation: z.int().positive(),
-  stage: Stage,
+  stage: TaskedWork,
   attempt: z.int().positive(),
   /** Where outputs go, per sensor kind: folders of this attempt alone. Empty for tasks that write none. */
   output: z.partialRecord(SensorKind, BlobLocation),

@@ -34,11 +34,12 @@ const SAGA_COMMANDS: readonly MessageType[] = [
   'landfall.data-stream.report-state.v1',
 ];
 
-/** The consumer of each command. `landfall.stage.conclude.v1` goes to the stage it names. */
+/** The consumer of each command. `landfall.stage.conclude.v1` goes to the stage, or the move of custody, it names. */
 export function consumerOf(type: MessageType, stage?: string): string {
   const definition = STAGE_GRAPH.find((candidate) => candidate.command === type);
   if (definition !== undefined) return definition.stage;
-  if (type === 'landfall.stage.conclude.v1' && stage !== undefined) return stage;
+  if (type === 'landfall.stage.conclude.v1' && stage !== undefined)
+    return stage === 'quarantine' || stage === 'restore' ? CUSTODY_QUEUE : stage;
   if (type === 'landfall.measurement.quarantine.v1' || type === 'landfall.measurement.restore.v1')
     return CUSTODY_QUEUE;
   if (SAGA_COMMANDS.includes(type)) return SAGA_QUEUE;

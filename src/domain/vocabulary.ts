@@ -15,6 +15,10 @@ export const STAGES = [
 export const Stage = z.enum(STAGES);
 export type Stage = z.infer<typeof Stage>;
 
+/** What runs as tasks in Batch: stages, and the two moves of custody between Landing, archive and error zone. */
+export const TaskedWork = z.enum([...STAGES, 'quarantine', 'restore']);
+export type TaskedWork = z.infer<typeof TaskedWork>;
+
 export const ZONES = [
   'landing',
   'raw',

@@ -1,4 +1,4 @@
-import type { BlobLocation } from '../vocabulary.ts';
+import type { BlobLocation, BlobReference } from '../vocabulary.ts';
 
 export interface BlobProperties {
   readonly location: BlobLocation;
@@ -28,8 +28,8 @@ export interface CopyBlock {
   readonly blockId: string;
   readonly offset: number;
   readonly sizeBytes: number;
-  /** Lower-case hexadecimal MD5 of the block; the service refuses other bytes. */
-  readonly md5: string;
+  /** Lower-case hexadecimal MD5 of the block; the service refuses other bytes. Absent: only the source's eTag pins them. */
+  readonly md5?: string;
 }
 
 /** Blobs in all zones. Every method throws RetryableFailure when the service cannot be reached or throttles. */
@@ -37,10 +37,16 @@ export interface BlobStore {
   head(location: BlobLocation): Promise<BlobProperties | undefined>;
   /** All blobs below a folder, in path order. */
   list(folder: BlobLocation): AsyncIterable<BlobProperties>;
-  /** Pinned to the version seen at opening. @throws {TerminalFailure} `not-found`, `file-changed` when it changes. */
-  open(location: BlobLocation): Promise<BlobSource>;
+  /**
+   * Pinned to the version named by `eTag`, else to the one seen at opening.
+   * @throws {TerminalFailure} `not-found`; `file-changed`, at opening or reading, when it is another version.
+   */
+  open(location: BlobLocation, options?: { readonly eTag?: string }): Promise<BlobSource>;
   /** The whole of a small blob. @throws {TerminalFailure} `not-found`, or when larger than `sizeBytesMax`. */
   read(location: BlobLocation, sizeBytesMax?: number): Promise<Uint8Array>;
+  /** The whole of a blob that somebody referred to. @throws {TerminalFailure} `not-found`, `file-changed` when its SHA-256 differs. */
+  readPinned(reference: BlobReference): Promise<Uint8Array>;
+  /** `sha256` is of the content given, also where `onlyIfAbsent` found another and `written` is false. */
   write(
     location: BlobLocation,
     content: Uint8Array,
@@ -49,7 +55,7 @@ export interface BlobStore {
       readonly onlyIfAbsent?: boolean;
       readonly metadata?: Readonly<Record<string, string>>;
     },
-  ): Promise<{ readonly eTag: string; readonly written: boolean }>;
+  ): Promise<{ readonly eTag: string; readonly written: boolean; readonly sha256: string }>;
   /** A file of any size, in blocks, committed at the end. */
   uploadFile(
     localPath: string,
