@@ -8,6 +8,7 @@ import {
   Reason,
   Recording,
   SceneSummary,
+  STAGES,
   Stage,
   TaskedWork,
   Zone,
@@ -137,7 +138,12 @@ export const MESSAGES = [
     }),
   ),
   // Commands to the saga
-  define('command', 'landfall.stage.expire.v1', 'A deadline has passed.', z.object(StagePlace)),
+  define(
+    'command',
+    'landfall.stage.expire.v1',
+    'The deadline of a stage, or of a rehydration, has passed.',
+    z.object({ ...Place, stage: z.enum([...STAGES, 'rehydrate']), attempt: z.int().positive() }),
+  ),
   define(
     'command',
     'landfall.measurement.cancel.v1',
@@ -322,7 +328,13 @@ export const MESSAGES = [
     'event',
     'landfall.measurement.failed.v1',
     'A measurement cannot go on by itself.',
-    z.object({ ...StagePlace, reason: Reason }),
+    z.object({
+      ...Place,
+      /** The stage that failed; absent when it was a rehydration. */
+      stage: Stage.optional(),
+      attempt: z.int().positive().optional(),
+      reason: Reason,
+    }),
   ),
   define(
     'event',

@@ -10,10 +10,22 @@ export interface LandedFile {
   readonly lastModified: string;
 }
 
-/** One folder in Landing. Kept outside the saga: a folder may hold 10,000 files that arrive at once. */
+/** A file that HEAD did not find any more. */
+export interface GoneFile {
+  readonly path: string;
+  /** RFC 3339. */
+  readonly goneAt: string;
+}
+
+/**
+ * What has been decided about one folder in Landing. Kept outside the saga, and apart from the files: a folder may
+ * hold 10,000 files that arrive at once, and none of them may wait for the others to change this document.
+ */
 export interface LandingFolder {
+  /** `<account>/<first path segment>`: the partition. */
   readonly folder: string;
   readonly location: BlobLocation;
+  readonly region: string;
   /** The manifest's file list is in the blob; here only what decides. Absent until a readable manifest is there. */
   readonly manifest?: {
     readonly eTag: string;
@@ -25,36 +37,48 @@ export interface LandingFolder {
     readonly fileCount: number;
   };
   /** A manifest is there but breaks a rule; the sentence says which. */
-  readonly manifestProblem?: string;
-  /** Files recorded, whether listed or not. */
-  readonly fileCount: number;
+  readonly manifestProblem?: { readonly eTag: string; readonly sentence: string };
+  /** The missing file whose arrival makes it worth comparing the whole folder with the manifest again. */
+  readonly waitingFor?: string;
   readonly firstArrivalAt: string;
-  readonly lastArrivalAt: string;
-  /** When waiting for missing files ends (RFC 3339). */
-  readonly waitUntil: string;
-  /** Hash of paths, sizes and eTags that was announced last, so that the same content is announced once. */
-  readonly announcedFilesHash?: string;
-  readonly announced?: 'received' | 'incomplete';
+  /** When the sweep looks at the folder next (RFC 3339); absent = nothing to wait for. */
+  readonly lookAt?: string;
+  /** What was said last; `contentHash` is over what it was said about, so that the same content is announced once. */
+  readonly announced?: {
+    readonly as: 'received' | 'incomplete';
+    readonly contentHash: string;
+    readonly measurementId: string;
+    readonly at: string;
+  };
+  /** Changes with every `replaceFolder`, not when a file is recorded. */
   readonly etag: string;
 }
 
 export interface LandingStore {
   folder(folder: string): Promise<LandingFolder | undefined>;
+  /** Creates the document of a folder. @returns it, or the one that was there before. */
+  createFolder(folder: Omit<LandingFolder, 'etag'>): Promise<LandingFolder>;
+  /** @returns the folder as it is now, or undefined when somebody replaced it since it was read (`etag`). */
+  replaceFolder(folder: LandingFolder): Promise<LandingFolder | undefined>;
+  file(folder: string, path: string): Promise<LandedFile | undefined>;
   /**
-   * Records what HEAD said of one file (`undefined` = it is gone). Ignored when something newer is recorded already.
-   * Creates the folder on its first file. Cheap: does not grow with the number of files.
-   * @returns the folder afterwards, and whether this changed anything.
+   * Records what HEAD said of one file, in one document per file. A file older than what is recorded
+   * (`lastModified`, or `goneAt` of a file that is gone) is ignored; at equal times the given one wins, and the
+   * caller, who sees it in `replaced`, looks again: storage tells time in whole seconds.
+   * @returns the file it replaced, if any, and whether this changed anything.
    */
   recordFile(
-    folder: { readonly folder: string; readonly location: BlobLocation; readonly waitUntil: string },
-    file: LandedFile | { readonly path: string; readonly goneAt: string },
-    at: string,
-  ): Promise<{ readonly folder: LandingFolder; readonly changed: boolean }>;
+    folder: string,
+    file: LandedFile | GoneFile,
+  ): Promise<{ readonly changed: boolean; readonly replaced?: LandedFile }>;
+  /** The files that are there, not those that are gone. */
   files(folder: string): AsyncIterable<LandedFile>;
-  /** Replaces the deciding part of a folder. @returns false when somebody changed it since (`etag`). */
-  replaceFolder(folder: LandingFolder): Promise<boolean>;
-  /** Folders that wait and whose time is over. */
-  overdue(now: Date, limit: number): Promise<readonly LandingFolder[]>;
-  /** All folders not yet announced as received, for `status`; at most `limit`. */
+  /** Counted by the store, for `status` and for the sweep. `lastArrivalAt` is the latest `lastModified`. */
+  progress(
+    folder: string,
+  ): Promise<{ readonly fileCount: number; readonly sizeBytes: number; readonly lastArrivalAt?: string }>;
+  /** Folders with `lookAt <= now`, longest waiting first. */
+  due(now: Date, limit: number): Promise<readonly LandingFolder[]>;
+  /** Folders not announced as received, for `status`. */
   waiting(limit: number): Promise<readonly LandingFolder[]>;
 }

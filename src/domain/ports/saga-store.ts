@@ -8,8 +8,13 @@ export interface OutboxEntry {
   readonly message: OutgoingMessage;
 }
 
-/** A document other people read: the measurement, a data stream, a stage run, a lineage edge. Replaced whole. */
+/**
+ * A document other people read: the measurement, a data stream, a stage run, a lineage edge. Replaced whole. The
+ * measurement's document carries what the deadline sweep looks for: `dueAt` (RFC 3339) and
+ * `due: { generation, stage, attempt }`, both absent while nothing is awaited, with `fleet` and `region`.
+ */
 export interface MetadataDocument {
+  /** Unique within the measurement and the kind; the same id may name a document of another kind. */
   readonly id: string;
   readonly kind: 'measurement' | 'data-stream' | 'stage-run' | 'lineage-edge' | 'share';
   readonly measurementId: string;
@@ -60,7 +65,10 @@ export interface OutboxFeed {
   saveContinuation(reader: string, continuation: string): Promise<void>;
 }
 
-/** What the deadline sweep reads: stages whose deadline has passed, whatever became of their scheduled message. */
+/**
+ * What the deadline sweep reads: stages (or `rehydrate`) whose deadline has passed, whatever became of their
+ * scheduled message: measurement documents with `dueAt <= now`.
+ */
 export interface DeadlineQuery {
   overdue(
     now: Date,
