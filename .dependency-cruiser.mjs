@@ -60,12 +60,12 @@ export default {
     {
       name: 'formats-do-not-know-each-other',
       comment:
-        'A format imports its own folder and the two files all readers share: byte-source.ts and recording-reader.ts.',
+        'A format imports its own folder, the two files all readers share (byte-source.ts, recording-reader.ts), and messages/: the serializations that bags and MCAP files have in common.',
       severity: 'error',
       from: { path: '^src/formats/([^/]+)/' },
       to: {
         path: '^src/formats/',
-        pathNot: ['^src/formats/$1/', '^src/formats/(byte-source|recording-reader)[.]ts$'],
+        pathNot: ['^src/formats/$1/', '^src/formats/(byte-source|recording-reader)[.]ts$', '^src/formats/messages/'],
       },
     },
     {

@@ -1,0 +1,85 @@
+import { inflateSync, zstdDecompressSync } from 'node:zlib';
+import type Bzip2 from '@foxglove/wasm-bz2';
+import { decompressFrameSync, uncompressSync } from 'lz4-napi';
+import type { Compression, Decompressors } from '#formats/recording-reader.ts';
+import { lz4BlockContentBytes, lz4FrameContentBytes } from './lz4-size.ts';
+
+/** Compressed bytes that are damaged, or that would become more than they may. */
+export class DecompressionError extends Error {
+  override readonly name = 'DecompressionError';
+}
+
+/** The bz2 library reserves the whole result before it looks at the bytes; recorders make chunks below 1 MiB. */
+const BZ2_BYTES_MAX = 1 << 28;
+
+/**
+ * All decompressors that recordings need. Each allocates no more than `sizeBytesMax` for its result and throws
+ * `DecompressionError` beyond that; a result may be shorter, which the caller judges.
+ */
+export function createDecompressors(): Decompressors {
+  let bzip2: Promise<Bzip2> | undefined;
+  return {
+    'lz4-frame': (compressed, sizeBytesMax) =>
+      bounded('lz4-frame', compressed, sizeBytesMax, () => {
+        const sizeBytes = lz4FrameContentBytes(compressed);
+        if (sizeBytes > sizeBytesMax) throw new RangeError(`the frame holds ${sizeBytes} bytes`);
+        return decompressFrameSync(asBuffer(compressed));
+      }),
+    'lz4-block': (compressed, sizeBytesMax) =>
+      bounded('lz4-block', compressed, sizeBytesMax, () => {
+        const sizeBytes = lz4BlockContentBytes(compressed, 0, compressed.length);
+        if (sizeBytes > sizeBytesMax) throw new RangeError(`the block holds ${sizeBytes} bytes`);
+        return uncompressSync(withSize(compressed, sizeBytes));
+      }),
+    bz2: async (compressed, sizeBytesMax) => {
+      // Loaded when the first bag needs it: it is old-fashioned, rare and slow to start.
+      bzip2 ??= import('@foxglove/wasm-bz2').then((library) => library.default.init());
+      const library = await bzip2;
+      return bounded('bz2', compressed, sizeBytesMax, () => {
+        if (sizeBytesMax > BZ2_BYTES_MAX)
+          throw new RangeError(`more than ${BZ2_BYTES_MAX} bytes are refused`);
+        return library.decompress(compressed, sizeBytesMax);
+      });
+    },
+    zstd: (compressed, sizeBytesMax) =>
+      bounded('zstd', compressed, sizeBytesMax, () =>
+        zstdDecompressSync(compressed, { maxOutputLength: Math.max(1, sizeBytesMax) }),
+      ),
+    deflate: (compressed, sizeBytesMax) =>
+      bounded('deflate', compressed, sizeBytesMax, () =>
+        inflateSync(compressed, { maxOutputLength: Math.max(1, sizeBytesMax) }),
+      ),
+  };
+}
+
+/** Whatever a library throws about its input means the same to a reader: these bytes cannot be decompressed. */
+function bounded(
+  compression: Compression,
+  compressed: Uint8Array,
+  sizeBytesMax: number,
+  decompress: () => Uint8Array,
+): Uint8Array {
+  const what = `${compression}: ${compressed.length} bytes to at most ${sizeBytesMax}`;
+  let content: Uint8Array;
+  try {
+    content = decompress();
+  } catch (cause) {
+    throw new DecompressionError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+  if (content.length > sizeBytesMax) throw new DecompressionError(`${what}: became ${content.length} bytes`);
+  return content;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The library expects the size in front of the block, and allocates exactly that. */
+function withSize(block: Uint8Array, sizeBytes: number): Buffer {
+  const sized = Buffer.allocUnsafe(block.length + 4);
+  sized.writeUInt32LE(sizeBytes, 0);
+  sized.set(block, 4);
+  return sized;
+}
