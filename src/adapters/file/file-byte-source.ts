@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { assertInside, type ByteSource } from '#formats/byte-source.ts';
 
 /** A file on this machine as a byte source; close it when the reader is done. */
-export interface FileByteSource extends ByteSource, AsyncDisposable {
+export interface FileByteSource extends ByteSource {
   close(): Promise<void>;
 }
 
@@ -14,7 +14,6 @@ export async function openFileByteSource(path: string): Promise<FileByteSource> 
     sizeBytes: size,
     read: (offset, lengthBytes) => readExactly(handle, path, offset, lengthBytes, size),
     close: () => handle.close(),
-    [Symbol.asyncDispose]: () => handle.close(),
   };
 }
 

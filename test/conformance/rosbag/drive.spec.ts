@@ -46,7 +46,7 @@ for (const name of ['perception.bag', 'perception-lz4.bag']) {
       const path = recordingOrSkip(this, `drive-comma2k19/${name}`);
       const truth = recordingOrSkip(this, 'drive-comma2k19/expected.json');
       expected = JSON.parse(readFileSync(truth, 'utf8')).files[name];
-      await using source = await openFileByteSource(path);
+      const source = await openFileByteSource(path);
       const reader = await openRosbag(source, { name, decompressors: createDecompressors() });
       assert.equal(String(reader.summary.startTimeNs), expected.startUtcNs);
       assert.equal(String(reader.summary.endTimeNs), expected.endUtcNs);
@@ -56,6 +56,7 @@ for (const name of ['perception.bag', 'perception-lz4.bag']) {
       const wanted = expected.topics.map((topic) => `${topic.name} ${topic.type} ${topic.messageCount}`);
       assert.deepEqual(types.sort(), wanted.sort());
       tables = await collectTables(reader);
+      await source.close();
       assert.deepEqual(reader.loss(), { records: 0, bytes: 0, reasons: [] });
     });
 
