@@ -1,0 +1,140 @@
+import type {
+  TableColumn,
+  TableColumnType,
+  TableRows,
+  TableScalarType,
+  TableValues,
+} from '#domain/ports/table-writer.ts';
+
+/**
+ * Rows on their way to the worker: own copies of exactly the bytes of these rows, ready to be transferred.
+ * Offsets count from their first entry.
+ */
+export interface TablePiece {
+  readonly rowCount: number;
+  readonly sizeBytes: number;
+  readonly columns: readonly { readonly values: TableValues; readonly validity?: Uint8Array }[];
+}
+
+/** Small enough that copying a piece holds up the event loop for milliseconds only. */
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+const ARRAY_OF: Readonly<Record<Exclude<TableScalarType, 'string' | 'bytes'>, { readonly name: string }>> = {
+  bool: Uint8Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+  timestamp: BigInt64Array,
+  duration: BigInt64Array,
+};
+
+/**
+ * Checks that the arrays are what the columns say: DuckDB copies them unchecked, so that a wrong length would be a
+ * crash of the process, not an error.
+ * @throws {TypeError} naming the column.
+ */
+export function assertRowsFit(columns: readonly TableColumn[], rows: TableRows): void {
+  if (rows.columns.length !== columns.length) {
+    throw new TypeError(`The table has ${columns.length} columns, the rows have ${rows.columns.length}.`);
+  }
+  for (const [index, column] of columns.entries()) {
+    const { values, validity } = rows.columns[index]!;
+    assertValuesFit(column.name, column.type, values, rows.rowCount);
+    if (validity !== undefined && validity.length < rows.rowCount) {
+      throw new TypeError(`Column ${column.name}: validity for ${validity.length} of ${rows.rowCount} rows.`);
+    }
+  }
+}
+
+function assertValuesFit(name: string, type: TableColumnType, values: TableValues, count: number): void {
+  if (typeof type === 'object') {
+    if (!('kind' in values) || values.kind !== 'list')
+      throw new TypeError(`Column ${name}: a list is expected.`);
+    assertOffsetsFit(name, values.offsets, count);
+    assertValuesFit(name, type.list, values.items, values.offsets[count]!);
+    return;
+  }
+  if (type === 'string' || type === 'bytes') {
+    if (!('kind' in values) || values.kind !== 'variable')
+      throw new TypeError(`Column ${name}: offsets and bytes are expected for ${type}.`);
+    assertOffsetsFit(name, values.offsets, count);
+    if (values.bytes.length < values.offsets[count]!)
+      throw new TypeError(`Column ${name}: its offsets reach beyond its ${values.bytes.length} bytes.`);
+    return;
+  }
+  const expected = ARRAY_OF[type].name;
+  const given = 'kind' in values ? values.kind : values[Symbol.toStringTag];
+  if ('kind' in values || given !== expected)
+    throw new TypeError(`Column ${name}: ${type} needs a ${expected}, not a ${given}.`);
+  if (values.length < count)
+    throw new TypeError(`Column ${name}: ${values.length} values for ${count} rows.`);
+}
+
+function assertOffsetsFit(name: string, offsets: Uint32Array, count: number): void {
+  if (offsets.length < count + 1)
+    throw new TypeError(`Column ${name}: ${offsets.length} offsets for ${count} values; one more is needed.`);
+  for (let index = 0; index < count; index++) {
+    if (offsets[index + 1]! < offsets[index]!)
+      throw new TypeError(`Column ${name}: offset ${index + 1} is smaller than the one before.`);
+  }
+}
+
+/** Cuts rows into pieces of about 4 MB; a single larger row is a piece of its own. */
+export function* piecesOf(rows: TableRows): Generator<TablePiece> {
+  const totalBytes = rows.columns.reduce((sum, column) => sum + sizeOf(column.values, 0, rows.rowCount), 0);
+  const rowsPerPiece = Math.max(
+    1,
+    Math.floor((rows.rowCount * PIECE_BYTES) / Math.max(totalBytes, PIECE_BYTES)),
+  );
+  for (let start = 0; start < rows.rowCount; start += rowsPerPiece) {
+    const end = Math.min(rows.rowCount, start + rowsPerPiece);
+    yield {
+      rowCount: end - start,
+      sizeBytes: rows.columns.reduce((sum, column) => sum + sizeOf(column.values, start, end), 0),
+      columns: rows.columns.map((column) => ({
+        values: copyOf(column.values, start, end),
+        ...(column.validity === undefined ? {} : { validity: column.validity.slice(start, end) }),
+      })),
+    };
+  }
+}
+
+/** The buffers of a piece, to be moved instead of copied. */
+export function buffersOf(piece: TablePiece): ArrayBuffer[] {
+  return piece.columns.flatMap((column) => [
+    ...valueBuffersOf(column.values),
+    ...(column.validity === undefined ? [] : [column.validity.buffer as ArrayBuffer]),
+  ]);
+}
+
+function valueBuffersOf(values: TableValues): ArrayBuffer[] {
+  if (!('kind' in values)) return [values.buffer as ArrayBuffer];
+  const offsets = values.offsets.buffer as ArrayBuffer;
+  return values.kind === 'variable'
+    ? [offsets, values.bytes.buffer as ArrayBuffer]
+    : [offsets, ...valueBuffersOf(values.items)];
+}
+
+function sizeOf(values: TableValues, start: number, end: number): number {
+  if (!('kind' in values)) return (end - start) * values.BYTES_PER_ELEMENT;
+  const [first, last] = [values.offsets[start] ?? 0, values.offsets[end] ?? 0];
+  const itemBytes = values.kind === 'variable' ? last - first : sizeOf(values.items, first, last);
+  return (end - start) * Uint32Array.BYTES_PER_ELEMENT + itemBytes;
+}
+
+/** `slice` copies only these values, also out of a buffer that holds more or is shared. */
+function copyOf(values: TableValues, start: number, end: number): TableValues {
+  if (!('kind' in values)) return values.slice(start, end);
+  const offsets = values.offsets.slice(start, end + 1);
+  const [first, last] = [offsets[0] ?? 0, offsets.at(-1) ?? 0];
+  return values.kind === 'variable'
+    ? { kind: 'variable', offsets, bytes: Uint8Array.prototype.slice.call(values.bytes, first, last) }
+    : { kind: 'list', offsets, items: copyOf(values.items, first, last) };
+}
