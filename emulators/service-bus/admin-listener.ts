@@ -1,0 +1,116 @@
+/** The HTTP port: health, faults on demand, and (in administration.ts) the Atom API of the administration clients. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { z } from 'zod';
+import type { AmqpListener } from './amqp-listener.ts';
+import type { Broker } from './broker.ts';
+import type { EntityRegistry } from './entity-registry.ts';
+import { type Faults, faultSchema } from './faults.ts';
+import type { AccessKey } from './shared-access-signature.ts';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+export interface AdminParts {
+  readonly registry: EntityRegistry;
+  readonly broker: Broker;
+  readonly amqp: AmqpListener;
+  readonly faults: Faults;
+  readonly accessKey: AccessKey;
+  readonly now: () => number;
+  readonly namespaceName: string;
+}
+
+export interface AdminAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export class AdminListener {
+  readonly #parts: AdminParts;
+  readonly #server: Server;
+
+  constructor(parts: AdminParts) {
+    this.#parts = parts;
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => {
+        response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error));
+      });
+    });
+  }
+
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, host, () => resolve((this.#server.address() as AddressInfo).port));
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await bodyOf(request);
+    const answer =
+      body === undefined
+        ? json(413, { error: `The body is larger than ${MAX_BODY_BYTES} bytes.` })
+        : this.#answer(request, body);
+    response.writeHead(answer.status, { 'content-type': answer.contentType }).end(answer.body);
+  }
+
+  #answer(request: IncomingMessage, body: string): AdminAnswer {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    switch (`${request.method} ${url.pathname}`) {
+      case 'GET /health':
+        return json(200, {
+          status: 'healthy',
+          service: 'service-bus',
+          connections: this.#parts.amqp.connectionCount(),
+        });
+      case 'GET /control/faults':
+        return json(200, { faults: this.#parts.faults.pending() });
+      case 'POST /control/faults':
+        return this.#addFault(body);
+      case 'DELETE /control/faults':
+        this.#parts.faults.clear();
+        return json(200, { faults: [] });
+      case 'POST /control/connections/drop':
+        return json(200, { dropped: this.#parts.amqp.dropConnections() });
+      default:
+        return json(404, { error: `There is no ${request.method} ${url.pathname} here.` });
+    }
+  }
+
+  #addFault(body: string): AdminAnswer {
+    let content: unknown;
+    try {
+      content = JSON.parse(body);
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      return json(400, { error: `The body is not JSON: ${error.message}` });
+    }
+    const fault = faultSchema.safeParse(content);
+    if (!fault.success) return json(400, { error: z.prettifyError(fault.error) });
+    this.#parts.faults.add(fault.data);
+    return json(201, { faults: this.#parts.faults.pending() });
+  }
+}
+
+function json(status: number, content: object): AdminAnswer {
+  return { status, contentType: 'application/json', body: JSON.stringify(content) };
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of request) {
+    sizeBytes += (chunk as Buffer).length;
+    if (sizeBytes > MAX_BODY_BYTES) return undefined;
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
