@@ -6,6 +6,7 @@ export interface StageRun {
   readonly stageRunId: string;
   readonly stage: string;
   readonly measurementId: string;
+  readonly attempt: number;
   readonly jobId?: string;
   /** The command that started it; concluding needs what it said. */
   readonly command: Envelope;
