@@ -3,14 +3,7 @@ import type { FailureCode } from './failures.ts';
 import { taskIdOf } from './identity.ts';
 import type { LossReport } from './recording-facts.ts';
 import type { TaskResult } from './result-manifest.ts';
-import {
-  BlobLocation,
-  DataStreamKind,
-  type Reason,
-  SensorKind,
-  type TaskedWork,
-  Zone,
-} from './vocabulary.ts';
+import { BlobLocation, DataStreamKind, type Reason, SensorKind, TaskedWork, Zone } from './vocabulary.ts';
 
 /**
  * What an attempt of a stage is going to do, decided once and kept, so that a repeated command finds the same tasks

@@ -368,7 +368,7 @@ function placeOf(
 
 /** Custody's commands have no attempt: the saga does not count them. */
 function attemptOf(command: Envelope): number {
-  return 'attempt' in command.data ? command.data.attempt : 1;
+  return 'attempt' in command.data ? (command.data.attempt ?? 1) : 1;
 }
 
 function taskIdsOf(run: StageRun): string[] {
