@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { FailureCode } from './failures.ts';
 import { taskIdOf } from './identity.ts';
+import { type MessageType, messageDefinition } from './messages.ts';
 import type { LossReport } from './recording-facts.ts';
 import type { TaskResult } from './result-manifest.ts';
 import { BlobLocation, DataStreamKind, type Reason, SensorKind, TaskedWork, Zone } from './vocabulary.ts';
@@ -39,6 +40,14 @@ export const StagePlan = z.object({
 });
 export type StagePlan = z.infer<typeof StagePlan>;
 export type PlannedDataStream = NonNullable<StagePlan['dataStream']>;
+
+/** The events that end an attempt, in their order, as they are kept before they are said. */
+export const KeptConclusion = z.array(
+  z.object({
+    type: z.custom<MessageType>((type) => typeof type === 'string' && messageDefinition(type) !== undefined),
+    data: z.unknown(),
+  }),
+);
 
 /** One attempt of one stage, and where it keeps its papers. */
 export interface RunPlace {

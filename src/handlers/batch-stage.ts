@@ -1,8 +1,7 @@
-import { z } from 'zod';
 import { RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import { stageRunIdOf, taskIdOf } from '#domain/identity.ts';
 import { inParallel } from '#domain/in-parallel.ts';
-import { type CommandType, type Envelope, type MessageType, messageDefinition } from '#domain/messages.ts';
+import type { CommandType, Envelope } from '#domain/messages.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { Clock } from '#domain/ports/clock.ts';
 import type { MessageSender } from '#domain/ports/message-sender.ts';
@@ -13,6 +12,7 @@ import {
   below,
   type EndedTask,
   isRetryableCode,
+  KeptConclusion,
   type RunPlace,
   type StagePlan,
   stageFailureOf,
@@ -67,13 +67,6 @@ export interface BatchStagePorts {
 /** The time a task gets again after it failed by itself, before its failure counts. */
 const TASK_RETRIES_MAX = 2;
 const PARALLEL_BLOBS = 32;
-
-const KeptConclusion = z.array(
-  z.object({
-    type: z.custom<MessageType>((type) => typeof type === 'string' && messageDefinition(type) !== undefined),
-    data: z.unknown(),
-  }),
-);
 
 /** Handles the stage's command and `landfall.stage.conclude.v1`. */
 export function batchStageHandler<T extends CommandType>(

@@ -1,7 +1,5 @@
-import type { z } from 'zod';
-import { TerminalFailure } from '#domain/failures.ts';
+import { type DocumentOf, type DocumentSchema, parseDocument } from '#domain/documents.ts';
 import { taskIdOf } from '#domain/identity.ts';
-import { sentenceOf } from '#domain/messages.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import { TaskResult } from '#domain/result-manifest.ts';
 import { below, type PlannedTask, type RunPlace, StagePlan } from '#domain/stage-plan.ts';
@@ -28,31 +26,26 @@ export async function writeJson(
   return { written, reference: { ...location, sha256, sizeBytes: content.length } };
 }
 
-/** @throws {TerminalFailure} `not-found`, or `task-failed` when the document does not fit its schema. */
-export async function readJson<S extends z.ZodType>(
+/** @throws {TerminalFailure} `not-found`, or `message-invalid` when the document does not fit its schema. */
+export async function readJson<S extends DocumentSchema>(
   blobs: BlobStore,
   location: BlobLocation,
   schema: S,
-): Promise<z.infer<S>> {
-  return parseJson(await blobs.read(location, PAPER_SIZE_BYTES_MAX), location, schema);
+): Promise<DocumentOf<S>> {
+  return parseDocument(await blobs.read(location, PAPER_SIZE_BYTES_MAX), schema, nameOf(location));
 }
 
 /** As `readJson`, and refuses any other bytes than those referred to. */
-export async function readPinnedJson<S extends z.ZodType>(
+export async function readPinnedJson<S extends DocumentSchema>(
   blobs: BlobStore,
   reference: BlobReference,
   schema: S,
-): Promise<z.infer<S>> {
-  return parseJson(await blobs.readPinned(reference), reference, schema);
+): Promise<DocumentOf<S>> {
+  return parseDocument(await blobs.readPinned(reference), schema, nameOf(reference));
 }
 
-function parseJson<S extends z.ZodType>(bytes: Uint8Array, location: BlobLocation, schema: S): z.infer<S> {
-  const parsed = schema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
-  if (parsed.success) return parsed.data;
-  throw new TerminalFailure(
-    'task-failed',
-    `${location.account}/${location.container}/${location.path} does not fit its schema: ${sentenceOf(parsed.error)}; it was written by another version`,
-  );
+function nameOf({ account, container, path }: BlobLocation): string {
+  return `${account}/${container}/${path}`;
 }
 
 export function readPlan(blobs: BlobStore, workFolder: BlobLocation): Promise<StagePlan> {
