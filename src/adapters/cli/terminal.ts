@@ -1,0 +1,48 @@
+/** Where commands print. Progress goes to standard error and only where a person looks; results to standard output. */
+export interface Terminal {
+  /** A line of the result. */
+  print(line: string): void;
+  /** One changing line; replaced by the next, removed by `print`. */
+  progress(line: string): void;
+  /** A line for people that is not part of the result. */
+  note(line: string): void;
+}
+
+const CLEAR_LINE = '\r\u001b[2K';
+
+export function processTerminal(): Terminal {
+  const live = process.stderr.isTTY === true;
+  let shown = false;
+  const clear = () => {
+    if (shown) process.stderr.write(CLEAR_LINE);
+    shown = false;
+  };
+  return {
+    print(line) {
+      clear();
+      process.stdout.write(`${line}\n`);
+    },
+    progress(line) {
+      if (!live) return;
+      process.stderr.write(`${CLEAR_LINE}${line.slice(0, process.stderr.columns - 1)}`);
+      shown = true;
+    },
+    note(line) {
+      clear();
+      process.stderr.write(`${line}\n`);
+    },
+  };
+}
+
+const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
+
+/** 1,234,567 → `1.2 MB`. Decimal units, as storage is sold and billed. */
+export function bytesText(sizeBytes: number): string {
+  let value = sizeBytes;
+  let unit = 0;
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}
