@@ -39,3 +39,38 @@ export function byteSourceOf(bytes: Uint8Array): ByteSource {
     },
   };
 }
+
+/** Where a writer puts its bytes: a local file, a test's array. Writers call one method at a time and wait for it. */
+export interface ByteSink {
+  append(bytes: Uint8Array): Promise<void>;
+  /** Replaces bytes that were appended before: formats that put a summary first write it last. */
+  overwrite(offset: number, bytes: Uint8Array): Promise<void>;
+}
+
+/** A sink in memory, and what it holds. */
+export interface MemorySink extends ByteSink {
+  bytes(): Uint8Array;
+}
+
+export function memorySink(): MemorySink {
+  let held = new Uint8Array(1 << 16);
+  let sizeBytes = 0;
+  return {
+    append(bytes) {
+      if (sizeBytes + bytes.length > held.length) {
+        const larger = new Uint8Array(Math.max(held.length * 2, sizeBytes + bytes.length));
+        larger.set(held.subarray(0, sizeBytes));
+        held = larger;
+      }
+      held.set(bytes, sizeBytes);
+      sizeBytes += bytes.length;
+      return Promise.resolve();
+    },
+    overwrite(offset, bytes) {
+      assertInside(offset, bytes.length, sizeBytes);
+      held.set(bytes, offset);
+      return Promise.resolve();
+    },
+    bytes: () => held.slice(0, sizeBytes),
+  };
+}

@@ -12,6 +12,8 @@ interface Section {
 interface FieldLine {
   readonly typeName: string;
   readonly name: string;
+  /** The value of a constant, which takes no bytes in a message; absent in fields. */
+  readonly constant?: string;
   readonly description?: string;
 }
 
@@ -54,14 +56,44 @@ const NESTING_MAX = 64;
  * @throws {MessageDefinitionError} when a line cannot be read, a type is missing or contains itself.
  */
 export function parseRosDefinition(typeName: string, text: string, dialect: RosDialect): MessageType {
+  const { root, sections } = parseSections(typeName, text);
+  return resolveSection(root, { sections, dialect, open: [], done: new Map() });
+}
+
+/**
+ * The checksum by which ROS 1 tells whether two sides mean the same message: MD5 over the definition without
+ * comments, constants first, with types that are messages replaced by their own checksum (genmsg, gentools.py).
+ * @param md5 gives the MD5 of a UTF-8 text in hexadecimal.
+ * @throws {MessageDefinitionError} as `parseRosDefinition`.
+ */
+export function ros1Md5sum(typeName: string, text: string, md5: (text: string) => string): string {
+  parseRosDefinition(typeName, text, 'ros1');
+  const { root, sections } = parseSections(typeName, text);
+  const checksumOf = ({ name: within, fields }: Section): string => {
+    const constants = fields.filter(({ constant }) => constant !== undefined);
+    const members = fields.filter(({ constant }) => constant === undefined);
+    const lines = constants.map((line) => `${line.typeName} ${line.name}=${line.constant}`);
+    for (const { typeName: type, name } of members) {
+      const element = type.replace(/\[.*$/, '');
+      const isPrimitive = PRIMITIVES.ros1[element] !== undefined;
+      lines.push(`${isPrimitive ? type : checksumOf(findSection(element, within, sections))} ${name}`);
+    }
+    return md5(lines.join('\n'));
+  };
+  return checksumOf(root);
+}
+
+function parseSections(
+  typeName: string,
+  text: string,
+): { root: Section; sections: ReadonlyMap<string, Section> } {
   const [own = '', ...others] = text.split(/^={3,}[ \t]*\r?$/m);
   const sections = new Map<string, Section>();
   for (const other of others) {
     const section = parseNamedSection(other);
     sections.set(shortName(section.name), section);
   }
-  const root: Section = { name: typeName, fields: parseFieldLines(typeName, own) };
-  return resolveSection(root, { sections, dialect, open: [], done: new Map() });
+  return { root: { name: typeName, fields: parseFieldLines(typeName, own) }, sections };
 }
 
 interface Resolution {
@@ -79,7 +111,8 @@ function resolveSection(section: Section, resolution: Resolution): MessageType {
     throw new MessageDefinitionError(`type ${section.name} contains itself`);
   }
   const inner = { ...resolution, open: [...resolution.open, section.name] };
-  const fields = section.fields.map((line): MessageField => {
+  const members = section.fields.filter(({ constant }) => constant === undefined);
+  const fields = members.map((line): MessageField => {
     const type = resolveType(line.typeName, section.name, inner);
     const described = line.description === undefined ? {} : { description: line.description };
     return { name: line.name, type, ...described };
@@ -134,7 +167,12 @@ function parseFieldLines(typeName: string, text: string): FieldLine[] {
     const match = FIELD.exec(statement);
     if (match === null) throw new MessageDefinitionError(`cannot read "${statement}" in ${typeName}`);
     const [, fieldType = '', name = '', rest = ''] = match;
-    if (rest.startsWith('=')) continue;
+    if (rest.startsWith('=')) {
+      // In text a `#` is part of the value.
+      const value = fieldType === 'string' ? rest.slice(1) : rest.slice(1).replace(/#.*$/, '');
+      fields.push({ typeName: fieldType, name, constant: value.trim() });
+      continue;
+    }
     const comment = /^[^#]*#\s*(.*)$/.exec(rest)?.[1]?.trim();
     const described = comment === undefined || comment === '' ? {} : { description: comment };
     fields.push({ typeName: fieldType, name, ...described });
