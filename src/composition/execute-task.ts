@@ -1,0 +1,264 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseDocument } from '#domain/documents.ts';
+import { isFailure, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
+import type { BlobStore } from '#domain/ports/blob-store.ts';
+import type { Clock } from '#domain/ports/clock.ts';
+import type { TableReader } from '#domain/ports/table-reader.ts';
+import type { TableWriter } from '#domain/ports/table-writer.ts';
+import type { Span, Telemetry } from '#domain/ports/telemetry.ts';
+import { NO_LOSS } from '#domain/recording-facts.ts';
+import { TaskResult } from '#domain/result-manifest.ts';
+import { below } from '#domain/stage-plan.ts';
+import type { TaskConfiguration } from '#domain/task-configuration.ts';
+import type { BlobLocation, BlobReference, Reason } from '#domain/vocabulary.ts';
+import { type Decompressors, RecordingFormatError } from '#formats/recording-reader.ts';
+import { formatOf, openRecording } from './open-recording.ts';
+import type { OutputFacts, TaskDefinition, TaskReporter, TaskTools, TaskWork } from './task-tools.ts';
+
+/** What a task process is made of. */
+export interface TaskEnvironment {
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly reporter: TaskReporter;
+  readonly tableWriter: TableWriter;
+  readonly tableReader: TableReader;
+  readonly decompressors: Decompressors;
+  /** Local folder below which each task gets its own. */
+  readonly scratchRoot: string;
+}
+
+/**
+ * Exit codes of task processes. Batch runs a task again after any but 0, unless it is told that 2 is final; a task
+ * that is run again after a final failure ends with the same failure at once.
+ */
+export const TaskExit = { done: 0, retryable: 1, terminal: 2 } as const;
+export type TaskExit = (typeof TaskExit)[keyof typeof TaskExit];
+
+const CONFIGURATION_SIZE_BYTES_MAX = 256 * 1024 * 1024;
+const PROGRESS_INTERVAL_MS = 5_000;
+
+/**
+ * One run of a task: reads its configuration, works, writes the result manifest last, reports. A run that finds the
+ * result of an earlier one (a node was lost after the work was done) reports that and does nothing else.
+ */
+export async function executeTask<Configuration extends TaskConfiguration>(
+  definition: TaskDefinition<Configuration>,
+  configurationLocation: BlobLocation,
+  environment: TaskEnvironment,
+): Promise<TaskExit> {
+  const { blobs } = environment;
+  const bytes = await blobs.read(configurationLocation, CONFIGURATION_SIZE_BYTES_MAX);
+  const configuration = parseDocument(bytes, definition.configuration, configurationLocation.path);
+  if (configuration.image !== definition.image) {
+    throw new TerminalFailure(
+      'not-allowed',
+      `task ${configuration.taskId} is for ${configuration.image}, but this is ${definition.image}; correct the pool's images`,
+    );
+  }
+  const earlier = await earlierResult(blobs, configuration.result);
+  if (earlier !== undefined) return reportResult(environment, earlier.result, earlier.reference);
+  return environment.telemetry.span(
+    `task ${definition.image}`,
+    {
+      kind: 'consumer',
+      ...(configuration.traceparent === undefined ? {} : { parent: configuration.traceparent }),
+      attributes: attributesOf(configuration),
+    },
+    (span) => workAndReport(definition, configuration, environment, span),
+  );
+}
+
+async function workAndReport<Configuration extends TaskConfiguration>(
+  definition: TaskDefinition<Configuration>,
+  configuration: Configuration,
+  environment: TaskEnvironment,
+  span: Span,
+): Promise<TaskExit> {
+  const { blobs, clock, telemetry } = environment;
+  const startedAt = clock.now();
+  const scratchFolder = await newScratchFolder(environment.scratchRoot);
+  let work: TaskWork;
+  try {
+    work = await definition.work(configuration, toolsOf(configuration, environment, span, scratchFolder));
+  } catch (error) {
+    const failed = failedResult(configuration, error, startedAt, clock.now());
+    telemetry.event('task.failed', {
+      ...attributesOf(configuration),
+      code: failed.result.reason?.code ?? '',
+      message: failed.result.reason?.message ?? '',
+    });
+    const reference = await writeResult(blobs, configuration.result, failed.result);
+    return failed.retryable ? TaskExit.retryable : reportResult(environment, failed.result, reference);
+  } finally {
+    await rm(scratchFolder, { recursive: true, force: true });
+  }
+  const endedAt = clock.now();
+  const result: TaskResult = {
+    ...identityOf(configuration),
+    outcome: work.outcome,
+    startedAt: startedAt.toISOString(),
+    endedAt: endedAt.toISOString(),
+    files: [...work.files],
+    loss: work.loss,
+    timingsMs: { ...work.timingsMs, total: endedAt.getTime() - startedAt.getTime() },
+    facts: { ...work.facts },
+  };
+  const reference = await writeResult(blobs, configuration.result, result);
+  telemetry.event('task.ended', attributesOf(configuration), {
+    ...result.timingsMs,
+    outputBytes: result.files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    outputRows: result.files.reduce((sum, file) => sum + (file.rowCount ?? 0), 0),
+    lostRecords: result.loss.records,
+  });
+  return reportResult(environment, result, reference);
+}
+
+/** An earlier run's final word: a good end, or a failure that no retry can help. */
+async function earlierResult(
+  blobs: BlobStore,
+  location: BlobLocation,
+): Promise<{ readonly result: TaskResult; readonly reference: BlobReference } | undefined> {
+  if ((await blobs.head(location)) === undefined) return undefined;
+  const bytes = await blobs.read(location, CONFIGURATION_SIZE_BYTES_MAX);
+  const result = parseDocument(bytes, TaskResult, location.path);
+  if (result.facts['retryable'] === true) return undefined;
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { result, reference: { ...location, sha256, sizeBytes: bytes.length } };
+}
+
+async function reportResult(
+  environment: TaskEnvironment,
+  result: TaskResult,
+  reference: BlobReference,
+): Promise<TaskExit> {
+  const { outcome, reason } = result;
+  try {
+    await environment.reporter.report(result.taskId, {
+      outcome,
+      ...(reason === undefined ? {} : { reason: { code: reason.code, message: reason.message } }),
+      result: reference,
+    });
+  } catch (error) {
+    if (!(error instanceof RetryableFailure)) throw error;
+    // The result lies there: the poller finds it.
+    environment.telemetry.event('task.report-failed', { taskId: result.taskId, message: error.message });
+  }
+  return outcome === 'failed' ? TaskExit.terminal : TaskExit.done;
+}
+
+async function writeResult(
+  blobs: BlobStore,
+  location: BlobLocation,
+  result: TaskResult,
+): Promise<BlobReference> {
+  const content = new TextEncoder().encode(JSON.stringify(result));
+  const { sha256 } = await blobs.write(location, content, { contentType: 'application/json' });
+  return { ...location, sha256, sizeBytes: content.length };
+}
+
+function failedResult(
+  configuration: TaskConfiguration,
+  error: unknown,
+  startedAt: Date,
+  endedAt: Date,
+): { readonly result: TaskResult; readonly retryable: boolean } {
+  const retryable = !(error instanceof TerminalFailure || error instanceof RecordingFormatError);
+  const result: TaskResult = {
+    ...identityOf(configuration),
+    outcome: 'failed',
+    reason: reasonOf(error),
+    startedAt: startedAt.toISOString(),
+    endedAt: endedAt.toISOString(),
+    files: [],
+    loss: NO_LOSS,
+    timingsMs: { total: endedAt.getTime() - startedAt.getTime() },
+    facts: { retryable },
+  };
+  return { result, retryable };
+}
+
+function reasonOf(error: unknown): Reason {
+  const message = (error instanceof Error ? error.message : String(error)).slice(0, 2000) || 'no message';
+  if (isFailure(error)) return { code: error.code, message, details: error.details.slice(0, 20) };
+  if (error instanceof RecordingFormatError) return { code: 'file-unreadable', message };
+  return { code: 'task-failed', message };
+}
+
+function identityOf(configuration: TaskConfiguration) {
+  const { schemaVersion, taskId, stageRunId, measurementId, generation, stage, attempt, image } =
+    configuration;
+  return { schemaVersion, taskId, stageRunId, measurementId, generation, stage, attempt, image };
+}
+
+function attributesOf(configuration: TaskConfiguration) {
+  const { taskId, measurementId, stage, attempt, image } = configuration;
+  return { taskId, measurementId, stage, attempt, image };
+}
+
+async function newScratchFolder(root: string): Promise<string> {
+  await mkdir(root, { recursive: true });
+  return mkdtemp(join(root, 'task-'));
+}
+
+function toolsOf(
+  configuration: TaskConfiguration,
+  environment: TaskEnvironment,
+  span: Span,
+  scratchFolder: string,
+): TaskTools {
+  const { blobs, clock, telemetry, tableWriter, tableReader, decompressors } = environment;
+  const upload = async (localPath: string, folder: BlobLocation, name: string, about: OutputFacts) => {
+    const location = below(folder, name);
+    const [sha256, { sizeBytes }] = await Promise.all([
+      sha256Of(localPath),
+      blobs.uploadFile(localPath, location, { contentType: about.mediaType }),
+    ]);
+    return { ...location, sizeBytes, sha256, ...about };
+  };
+  const open: TaskTools['openRecording'] = (source, name) => openRecording(source, { name, decompressors });
+  let progressAt = clock.now().getTime();
+  return {
+    blobs,
+    clock,
+    telemetry,
+    span,
+    tableWriter,
+    tableReader,
+    decompressors,
+    scratchFolder,
+    formatOf,
+    openRecording: open,
+    openStoredRecording: async (location, name) => open(await blobs.open(location), name),
+    upload,
+    uploadTable: async (table, folder, name, about) => {
+      const location = below(folder, name);
+      const { sizeBytes } = await blobs.uploadFile(table.localPath, location, {
+        contentType: about.mediaType,
+      });
+      return { ...location, sizeBytes, sha256: table.sha256, rowCount: table.rowCount, ...about };
+    },
+    writeDocument: async (value, folder, name, about) => {
+      const location = below(folder, name);
+      const content = new TextEncoder().encode(JSON.stringify(value));
+      const mediaType = 'application/json';
+      const { sha256 } = await blobs.write(location, content, { contentType: mediaType });
+      return { ...location, sizeBytes: content.length, sha256, mediaType, ...about };
+    },
+    progress: (bytesDone, bytesTotal) => {
+      const now = clock.now().getTime();
+      if (now - progressAt < PROGRESS_INTERVAL_MS) return;
+      progressAt = now;
+      telemetry.event('task.progress', attributesOf(configuration), { bytesDone, bytesTotal });
+    },
+  };
+}
+
+async function sha256Of(localPath: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(localPath, { highWaterMark: 1 << 20 })) hash.update(chunk);
+  return hash.digest('hex');
+}
