@@ -52,8 +52,8 @@ const StageInput = {
   input: DataStreamResult,
 };
 
-function define<T extends string, S extends z.ZodObject>(
-  kind: 'command' | 'event',
+function define<K extends 'command' | 'event', T extends string, S extends z.ZodObject>(
+  kind: K,
   type: T,
   summary: string,
   data: S,
@@ -393,6 +393,16 @@ export const EnvelopeAttributes = z.object({
 export type Envelope<T extends MessageType = MessageType> = T extends MessageType
   ? z.infer<typeof EnvelopeAttributes> & { readonly type: T; readonly data: DataOf<T> }
   : never;
+
+/**
+ * Sequence numbers that come with each command: its own, then nine for the events of whoever executes it
+ * (`sequenceOf(command) + 1` and on), so that events are in order without asking the saga.
+ */
+export const SEQUENCE_BLOCK = 10;
+
+export function sequenceOf(envelope: { readonly sequence: string }): number {
+  return Number(envelope.sequence);
+}
 
 /** How a message is addressed and traced, apart from what it says. */
 export interface Context {

@@ -16,6 +16,8 @@ export interface StageDefinition {
   readonly deadlineSeconds: number;
   /** Attempts in all, the first included. */
   readonly attemptsMax: number;
+  /** Pause before the second attempt, before the third, …; the last one holds for all further attempts. */
+  readonly retryDelaysSeconds: readonly number[];
   /** What happens when no attempt is left. */
   readonly compensation: 'move-to-error-zone' | 'none';
   /** Whether the work is done by tasks in Batch. */
@@ -23,6 +25,7 @@ export interface StageDefinition {
 }
 
 const HOUR_SECONDS = 3600;
+const RETRY_DELAYS_SECONDS = [10, 120];
 
 export const STAGE_GRAPH_VERSION = 1;
 
@@ -33,6 +36,7 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     succeededBy: 'landfall.measurement.validated.v1',
     deadlineSeconds: 6 * HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'move-to-error-zone',
     runsInBatch: true,
   },
@@ -42,6 +46,7 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     succeededBy: 'landfall.measurement.registered.v1',
     deadlineSeconds: HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'move-to-error-zone',
     runsInBatch: false,
   },
@@ -52,6 +57,7 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     output: { kind: 'raw', zone: 'raw' },
     deadlineSeconds: 12 * HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'move-to-error-zone',
     runsInBatch: true,
   },
@@ -62,6 +68,7 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     output: { kind: 'extracted', zone: 'extracted' },
     deadlineSeconds: 24 * HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'none',
     runsInBatch: true,
   },
@@ -72,6 +79,7 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     output: { kind: 'synchronized', zone: 'synchronized' },
     deadlineSeconds: 12 * HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'none',
     runsInBatch: true,
   },
@@ -82,6 +90,7 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     output: { kind: 'enriched', zone: 'enriched' },
     deadlineSeconds: 12 * HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'none',
     runsInBatch: true,
   },
@@ -92,6 +101,7 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     output: { kind: 'scenes', zone: 'scenes' },
     deadlineSeconds: 12 * HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'none',
     runsInBatch: true,
   },
@@ -102,10 +112,20 @@ export const STAGE_GRAPH: readonly StageDefinition[] = [
     output: { kind: 'labeled', zone: 'labeled' },
     deadlineSeconds: 12 * HOUR_SECONDS,
     attemptsMax: 3,
+    retryDelaysSeconds: RETRY_DELAYS_SECONDS,
     compensation: 'none',
     runsInBatch: true,
   },
 ];
+
+/**
+ * The graph a measurement was started with. A measurement keeps its version until its next generation.
+ * @throws {Error} when this program does not know the version: it is older than the one that started the measurement.
+ */
+export function stageGraphOf(version: number): readonly StageDefinition[] {
+  if (version === STAGE_GRAPH_VERSION) return STAGE_GRAPH;
+  throw new Error(`stage graph ${version} is not known; this version knows ${STAGE_GRAPH_VERSION}`);
+}
 
 const BY_STAGE = new Map(STAGE_GRAPH.map((definition) => [definition.stage, definition]));
 

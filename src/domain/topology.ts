@@ -58,3 +58,6 @@ export const SAGA_EVENTS: readonly MessageType[] = [
   'landfall.labels.received.v1',
   ...STAGE_GRAPH.map((definition) => definition.succeededBy as MessageType),
 ];
+
+/** Everything the saga decides on: those events, and the commands to it. */
+export const SAGA_INPUTS: readonly MessageType[] = [...SAGA_EVENTS, ...SAGA_COMMANDS];

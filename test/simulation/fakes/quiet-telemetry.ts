@@ -1,0 +1,27 @@
+import type { Attributes, Span, Telemetry } from '#domain/ports/telemetry.ts';
+
+/** Telemetry that keeps what it is told, for specs to look at. */
+export class QuietTelemetry implements Telemetry {
+  readonly events: {
+    readonly name: string;
+    readonly attributes: Attributes;
+    readonly measurements: Readonly<Record<string, number>>;
+  }[] = [];
+
+  async span<T>(
+    _name: string,
+    options: { readonly parent?: string },
+    work: (span: Span) => Promise<T>,
+  ): Promise<T> {
+    const traceparent = options.parent ?? `00-${'0'.repeat(31)}1-${'0'.repeat(15)}1-01`;
+    return work({ traceparent, set() {} });
+  }
+
+  event(name: string, attributes: Attributes, measurements: Readonly<Record<string, number>> = {}): void {
+    this.events.push({ name, attributes, measurements });
+  }
+
+  count(name: string): number {
+    return this.events.filter((event) => event.name === name).length;
+  }
+}
