@@ -3,6 +3,8 @@
  * scenes as actions on their frame intervals, and a COCO skeleton (images, no annotations yet). Pure: JSON out.
  */
 
+import { rfc3339Of } from './times.ts';
+
 export interface PackageFrame {
   /** Name of the image in the package. */
   readonly fileName: string;
@@ -40,7 +42,7 @@ export function openLabelOf(content: PackageContent): object {
       String(index),
       {
         frame_properties: {
-          timestamp: timeOf(frame.timestampNs),
+          timestamp: rfc3339Of(frame.timestampNs),
           streams: { [streamNameOf(frame.sensor)]: { uri: frame.fileName } },
         },
       },
@@ -72,14 +74,14 @@ export function openLabelOf(content: PackageContent): object {
 function actionOf(scene: PackageScene, frames: readonly PackageFrame[]): object {
   const interval = frameIntervalOf(scene, frames);
   return {
-    name: `${scene.type} at ${timeOf(scene.startTimeNs)}`,
+    name: `${scene.type} at ${rfc3339Of(scene.startTimeNs)}`,
     type: scene.type,
     ...(interval === undefined ? {} : { frame_intervals: [interval] }),
     action_data: {
       num: [{ name: 'confidence', val: scene.confidence }],
       text: [
-        { name: 'start_time', val: timeOf(scene.startTimeNs) },
-        { name: 'end_time', val: timeOf(scene.endTimeNs) },
+        { name: 'start_time', val: rfc3339Of(scene.startTimeNs) },
+        { name: 'end_time', val: rfc3339Of(scene.endTimeNs) },
       ],
     },
   };
@@ -102,7 +104,7 @@ export function cocoOf(content: PackageContent): object {
       file_name: frame.fileName,
       width: frame.widthPixels,
       height: frame.heightPixels,
-      date_captured: timeOf(frame.timestampNs),
+      date_captured: rfc3339Of(frame.timestampNs),
     })),
     annotations: [],
     categories: [],
@@ -142,10 +144,4 @@ function thinned(indices: readonly number[], countMax: number): readonly number[
 
 function streamNameOf(sensor: string): string {
   return sensor.replace(/^\//, '').replaceAll('/', '_') || 'camera';
-}
-
-/** RFC 3339 UTC with nanoseconds. */
-function timeOf(timestampNs: bigint): string {
-  const milliseconds = new Date(Number(timestampNs / 1_000_000n)).toISOString();
-  return `${milliseconds.slice(0, -1)}${String(timestampNs % 1_000_000n).padStart(6, '0')}Z`;
 }

@@ -1,0 +1,171 @@
+import type { NullableColumn } from './scene-rules.ts';
+
+/** What the vehicle did, from whatever the synchronized table has. The best source wins and is named. */
+
+export interface MotionSource {
+  /** Columns of the synchronized table with their units, by name. */
+  readonly columns: ReadonlyMap<string, { readonly column: NullableColumn; readonly unit?: string }>;
+  readonly timestampsNs: BigInt64Array;
+}
+
+export interface DerivedColumn extends NullableColumn {
+  /** Which columns it comes from, and how. */
+  readonly source: string;
+}
+
+const KMH = 1 / 3.6;
+const MPH = 0.44704;
+const SPEED_UNITS: Readonly<Record<string, number>> = {
+  'm/s': 1,
+  'km/h': KMH,
+  kph: KMH,
+  'km/hr': KMH,
+  kmh: KMH,
+  mph: MPH,
+};
+
+/** A column that says the vehicle's speed by its name: a CAN signal, a reported velocity. */
+const SPEED_NAME = /(^|[._])(vehicle_?speed|speed|veh_?spd|longitudinal_velocity)$/i;
+const WHEEL_SPEED_NAME = /wheel_?speed/i;
+const FORWARD_VELOCITY_NAME = /(^|\.)twist(\.twist)?\.linear\.(x|y)$|(^|\.)linear\.(x|y)$/;
+
+/** Metres per second, not negative. */
+export function speedOf(source: MotionSource): DerivedColumn | undefined {
+  return (
+    speedSignal(source) ?? wheelSpeedMean(source) ?? speedFromVelocity(source) ?? speedFromPositions(source)
+  );
+}
+
+function speedSignal(source: MotionSource): DerivedColumn | undefined {
+  const named = [...source.columns]
+    .filter(
+      ([name, { unit }]) =>
+        SPEED_NAME.test(name) && !WHEEL_SPEED_NAME.test(name) && (unit === undefined || unit in SPEED_UNITS),
+    )
+    // A unit that says m/s or km/h is worth more than a name alone.
+    .toSorted(([, a], [, b]) => Number(b.unit !== undefined) - Number(a.unit !== undefined))[0];
+  if (named === undefined) return undefined;
+  const [name, { column, unit }] = named;
+  const factor = unit === undefined ? 1 : SPEED_UNITS[unit]!;
+  return {
+    ...mapped(column, (value) => Math.abs(value) * factor),
+    source: `${name}${unit === undefined ? '' : ` in ${unit}`}`,
+  };
+}
+
+function wheelSpeedMean(source: MotionSource): DerivedColumn | undefined {
+  const wheels = [...source.columns].filter(
+    ([name, { unit }]) => WHEEL_SPEED_NAME.test(name) && unit !== undefined && unit in SPEED_UNITS,
+  );
+  if (wheels.length < 2) return undefined;
+  const length = source.timestampsNs.length;
+  const [values, validity] = [new Float64Array(length), new Uint8Array(length)];
+  for (let row = 0; row < length; row++) {
+    const present = wheels.filter(([, { column }]) => column.validity[row] === 1);
+    if (present.length < wheels.length) continue;
+    const sum = present.reduce(
+      (total, [, { column, unit }]) => total + column.values[row]! * SPEED_UNITS[unit!]!,
+      0,
+    );
+    values[row] = sum / present.length;
+    validity[row] = 1;
+  }
+  return { values, validity, source: `mean of ${wheels.map(([name]) => name).join(', ')}` };
+}
+
+/** Length of the horizontal velocity of the first twist. */
+function speedFromVelocity(source: MotionSource): DerivedColumn | undefined {
+  const x = [...source.columns.keys()].find(
+    (name) => FORWARD_VELOCITY_NAME.test(name) && name.endsWith('.x'),
+  );
+  if (x === undefined) return undefined;
+  const y = `${x.slice(0, -1)}y`;
+  const [along, across] = [source.columns.get(x)?.column, source.columns.get(y)?.column];
+  if (along === undefined) return undefined;
+  const values = along.values.map((value, row) =>
+    Math.hypot(value, across?.validity[row] === 1 ? across.values[row]! : 0),
+  );
+  return {
+    values,
+    validity: along.validity,
+    source: `length of ${x}${across === undefined ? '' : `, ${y}`}`,
+  };
+}
+
+const EARTH_RADIUS_METRES = 6_371_008.8;
+/** Positions this far apart give a speed that GNSS noise of decimetres does not drown. */
+const POSITION_BASE_NS = 1_000_000_000n;
+
+function speedFromPositions(source: MotionSource): DerivedColumn | undefined {
+  const latitude = source.columns.get('gnss.latitude')?.column;
+  const longitude = source.columns.get('gnss.longitude')?.column;
+  if (latitude === undefined || longitude === undefined) return undefined;
+  const radians = Math.PI / 180;
+  const speedBetween = (before: number, after: number, seconds: number) => {
+    const north = (latitude.values[after]! - latitude.values[before]!) * radians * EARTH_RADIUS_METRES;
+    const east =
+      (longitude.values[after]! - longitude.values[before]!) *
+      radians *
+      EARTH_RADIUS_METRES *
+      Math.cos(latitude.values[before]! * radians);
+    return Math.hypot(north, east) / seconds;
+  };
+  const both = latitude.validity.map((valid, row) => valid & longitude.validity[row]!);
+  return {
+    ...overBase(source.timestampsNs, both, POSITION_BASE_NS, speedBetween),
+    source: 'way between positions 1 s apart',
+  };
+}
+
+/** Slopes shorter than this are noise of the sensor, longer ones smear the manoeuvre. */
+const ACCELERATION_BASE_NS = 500_000_000n;
+
+/** Metres per second squared along the vehicle, from the speed. */
+export function accelerationOf(source: MotionSource, speed: DerivedColumn): DerivedColumn {
+  const slope = (before: number, after: number, seconds: number) =>
+    (speed.values[after]! - speed.values[before]!) / seconds;
+  return {
+    ...overBase(source.timestampsNs, speed.validity, ACCELERATION_BASE_NS, slope),
+    source: `slope over 0.5 s of the speed (${speed.source})`,
+  };
+}
+
+/** Radians per second, positive to the left where the sensor's z axis points up (REP 103). */
+export function yawRateOf(source: MotionSource): DerivedColumn | undefined {
+  const name = [...source.columns.keys()].find((candidate) =>
+    /(^|\.)(angular_velocity\.z|yaw_?rate)$/i.test(candidate),
+  );
+  if (name === undefined) return undefined;
+  const { column, unit } = source.columns.get(name)!;
+  const factor = unit === 'deg/s' || unit === '°/s' ? Math.PI / 180 : 1;
+  return { ...mapped(column, (value) => value * factor), source: name };
+}
+
+/** A quantity of two rows about `baseNs` apart, half before and half after; null at the ends and over holes. */
+function overBase(
+  timestampsNs: BigInt64Array,
+  validity: Uint8Array,
+  baseNs: bigint,
+  quantity: (before: number, after: number, seconds: number) => number,
+): NullableColumn {
+  const length = timestampsNs.length;
+  const result = { values: new Float64Array(length), validity: new Uint8Array(length) };
+  const half = baseNs / 2n;
+  let before = 0;
+  let after = 0;
+  for (let row = 0; row < length; row++) {
+    const time = timestampsNs[row]!;
+    while (before < row && timestampsNs[before + 1]! <= time - half) before += 1;
+    while (after < length - 1 && timestampsNs[after]! < time + half) after += 1;
+    const spanNs = timestampsNs[after]! - timestampsNs[before]!;
+    if (spanNs === 0n || spanNs > 2n * baseNs || spanNs < half) continue;
+    if (validity[before] !== 1 || validity[after] !== 1 || validity[row] !== 1) continue;
+    result.values[row] = quantity(before, after, Number(spanNs) / 1e9);
+    result.validity[row] = 1;
+  }
+  return result;
+}
+
+function mapped(column: NullableColumn, change: (value: number) => number): NullableColumn {
+  return { values: column.values.map((value) => change(value)), validity: column.validity };
+}
