@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict';
-import type { ColumnValues, RecordingReader, Selection, TableBatch } from '#formats/recording-reader.ts';
+import type {
+  ColumnBatch,
+  ColumnType,
+  ColumnValues,
+  RecordingReader,
+  Selection,
+  TableBatch,
+} from '#formats/recording-reader.ts';
 
 export type Value = number | bigint | string | Uint8Array | null | readonly Value[];
 
@@ -40,16 +47,20 @@ function addBatch(table: CollectedTable, batch: TableBatch): void {
   assert.equal(batch.columns.length, batch.columnSchemas.length);
   table.timestampsNs.push(...batch.timestampsNs);
   for (const [i, { name }] of batch.columnSchemas.entries()) {
-    const { values, validity } = batch.columns[i]!;
     const collected = table.columns.get(name) ?? [];
     table.columns.set(name, collected);
-    for (let row = 0; row < batch.rowCount; row += 1) {
-      collected.push(validity?.[row] === 0 ? null : valueAt(values, row, batch.columnSchemas[i]!.type));
-    }
+    collected.push(...columnValuesOf(batch.columns[i]!, batch.columnSchemas[i]!.type, batch.rowCount));
   }
 }
 
-function valueAt(values: ColumnValues, row: number, type: unknown): Value {
+/** A column's values, one by one; text is checked to be UTF-8. */
+export function columnValuesOf({ values, validity }: ColumnBatch, type: ColumnType, rows: number): Value[] {
+  return Array.from({ length: rows }, (_, row) =>
+    validity?.[row] === 0 ? null : valueAt(values, row, type),
+  );
+}
+
+function valueAt(values: ColumnValues, row: number, type: ColumnType): Value {
   if (!('kind' in values)) {
     const value = values[row];
     assert.notEqual(value, undefined, `row ${row} lies behind its column`);
@@ -64,6 +75,6 @@ function valueAt(values: ColumnValues, row: number, type: unknown): Value {
   return Array.from({ length: to - from }, (_, k) => valueAt(values.items, from + k, type));
 }
 
-function innermost(type: unknown): unknown {
-  return typeof type === 'object' && type !== null && 'list' in type ? innermost(type.list) : type;
+function innermost(type: ColumnType): ColumnType {
+  return typeof type === 'object' ? innermost(type.list) : type;
 }

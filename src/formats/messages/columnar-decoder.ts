@@ -1,5 +1,5 @@
 import type { ColumnBatch, ColumnValues } from '../recording-reader.ts';
-import { gatherFixedList, gatherScalar, gatherScalarLists, gatherText } from './gather.ts';
+import { gatherFixedList, gatherScalar, gatherScalarLists, gatherText, offsetsOf } from './gather.ts';
 import type { MessageBatch } from './message-batch.ts';
 import type { DecodedMessages, MessageDecoder, MessageSlices } from './message-decoder.ts';
 import type { MessageType } from './message-type.ts';
@@ -22,17 +22,31 @@ export function columnarDecoder(message: MessageType, rules: WireRules): Message
 }
 
 function decode(layout: WireLayout, messages: MessageSlices, wanted: Uint8Array): DecodedMessages {
-  const misfits: number[] = [];
-  let rows = Uint32Array.from({ length: messages.count }, (_, i) => i);
+  const { bytes, count } = messages;
+  let starts = messages.starts.slice(0, count);
+  let ends = messages.ends.slice(0, count);
+  let misfits: number[] = [];
   for (;;) {
-    const attempt = new Attempt(layout, messages, rows, wanted);
+    const attempt = new Attempt(layout, bytes, starts, ends, wanted);
     const bad = attempt.run();
-    if (bad.length === 0) return { columns: attempt.columns(), misfits: misfits.sort((a, b) => a - b) };
+    if (bad.length === 0) return { columns: attempt.columns(), misfits };
     // Misfits are rare, so they cost a new attempt without them rather than a check in every loop.
-    for (const row of bad) misfits.push(rows[row]!);
+    misfits = mergedMisfits(misfits, bad);
     const leftOut = new Set(bad);
-    rows = rows.filter((_, row) => !leftOut.has(row));
+    starts = starts.filter((_, row) => !leftOut.has(row));
+    ends = ends.filter((_, row) => !leftOut.has(row));
   }
+}
+
+/** `bad` counts rows without the earlier misfits; the result counts all. Both are ascending. */
+function mergedMisfits(earlier: readonly number[], bad: readonly number[]): number[] {
+  const merged: number[] = [];
+  let passed = 0;
+  for (const row of bad) {
+    while (passed < earlier.length && earlier[passed]! <= row + passed) merged.push(earlier[passed++]!);
+    merged.push(row + passed);
+  }
+  return [...merged, ...earlier.slice(passed)];
 }
 
 class Attempt {
@@ -41,9 +55,13 @@ class Attempt {
   readonly #wanted: Uint8Array;
   readonly #values: (ColumnValues | undefined)[];
 
-  constructor(layout: WireLayout, messages: MessageSlices, rows: Uint32Array, wanted: Uint8Array) {
-    const { bytes, starts, ends } = messages;
-    const origins = rows.map((row) => starts[row]!);
+  constructor(
+    layout: WireLayout,
+    bytes: Uint8Array,
+    starts: Uint32Array,
+    ends: Uint32Array,
+    wanted: Uint8Array,
+  ) {
     this.#layout = layout;
     this.#wanted = wanted;
     this.#values = new Array(layout.columns.length);
@@ -51,10 +69,10 @@ class Attempt {
       bytes,
       view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
       rules: layout.rules,
-      count: rows.length,
-      cursors: origins.slice(),
-      ends: rows.map((row) => ends[row]!),
-      origins,
+      count: starts.length,
+      cursors: starts.slice(),
+      ends,
+      origins: starts,
     };
   }
 
@@ -270,12 +288,6 @@ function runVariableList(
 
 function anyWanted(step: ListStep, wanted: Uint8Array): boolean {
   return wanted.subarray(step.from, step.to).includes(1);
-}
-
-function offsetsOf(counts: Uint32Array, rows: number): Uint32Array {
-  const offsets = new Uint32Array(rows + 1);
-  for (let i = 0; i < rows; i += 1) offsets[i + 1] = offsets[i]! + counts[i]!;
-  return offsets;
 }
 
 /** The elements of all lists as messages of their own; the cursors are still to be set. */

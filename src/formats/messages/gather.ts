@@ -11,10 +11,7 @@ import type { Scalar } from './wire-layout.ts';
 
 /** One value per message, at `cursor + distance`. */
 export function gatherScalar(batch: MessageBatch, distance: number, scalar: Scalar): ColumnValues {
-  const positions = new Uint32Array(batch.count);
-  const { cursors, count } = batch;
-  for (let i = 0; i < count; i += 1) positions[i] = cursors[i]! + distance;
-  return valuesAt(batch, positions, scalar);
+  return valuesAt(batch, batch.cursors, distance, scalar);
 }
 
 /** `length` values per message, from `cursor + distance`. */
@@ -24,51 +21,58 @@ export function gatherFixedList(
   scalar: Scalar,
   length: number,
 ): ColumnValues {
-  const { cursors, count } = batch;
-  const counts = new Uint32Array(count).fill(length);
-  const starts = new Uint32Array(count);
-  for (let i = 0; i < count; i += 1) starts[i] = cursors[i]! + distance;
-  return listsAt(batch, starts, counts, scalar);
+  return listsAt(batch, distance, new Uint32Array(batch.count).fill(length), scalar);
 }
 
 /** `counts[i]` values per message, from its cursor. */
 export function gatherScalarLists(batch: MessageBatch, counts: Uint32Array, scalar: Scalar): ColumnValues {
-  return listsAt(batch, batch.cursors, counts, scalar);
+  return listsAt(batch, 0, counts, scalar);
 }
 
 /** Strings of `counts[i]` bytes from each cursor, as valid UTF-8: bytes that are not become U+FFFD. */
 export function gatherText(batch: MessageBatch, counts: Uint32Array): VariableValues {
-  if (!batch.rules.stringTerminator) return validText(bytesAt(batch, batch.cursors, counts));
+  if (!batch.rules.stringTerminator) return validText(bytesAt(batch, 0, counts));
   const { bytes, cursors } = batch;
   const lengths = counts.map((length, i) =>
     length > 0 && bytes[cursors[i]! + length - 1] === 0 ? length - 1 : length,
   );
-  return validText(bytesAt(batch, cursors, lengths));
+  return validText(bytesAt(batch, 0, lengths));
 }
 
 function listsAt(
   batch: MessageBatch,
-  starts: Uint32Array,
+  distance: number,
   counts: Uint32Array,
   scalar: Scalar,
 ): ListValues | VariableValues {
-  if (scalar === 'uint8') return bytesAt(batch, starts, counts);
+  if (scalar === 'uint8') return bytesAt(batch, distance, counts);
+  const { cursors, count } = batch;
   const sizeBytes = PRIMITIVE_SIZE_BYTES[scalar];
-  const offsets = new Uint32Array(batch.count + 1);
-  for (let i = 0; i < batch.count; i += 1) offsets[i + 1] = offsets[i]! + counts[i]!;
-  const total = offsets[batch.count]!;
+  const offsets = offsetsOf(counts, count);
+  const total = offsets[count]!;
   if (copiesAsIs(batch, scalar)) {
     const items = arrayOf(scalar, total);
-    copyInto(new Uint8Array(items.buffer), batch, starts, counts, sizeBytes);
+    copyInto(items, batch, distance, counts, sizeBytes);
     return { kind: 'list', offsets, items };
   }
   const positions = new Uint32Array(total);
   let next = 0;
-  for (let i = 0; i < batch.count; i += 1) {
-    let position = starts[i]!;
+  for (let i = 0; i < count; i += 1) {
+    let position = cursors[i]!;
     for (let k = counts[i]!; k > 0; k -= 1, position += sizeBytes, next += 1) positions[next] = position;
   }
-  return { kind: 'list', offsets, items: valuesAt({ ...batch, count: total }, positions, scalar) };
+  return { kind: 'list', offsets, items: valuesAt(batch, positions, distance, scalar) };
+}
+
+/** Where each of the runs of `counts` begins and, at the end, how much they are together. */
+export function offsetsOf(counts: Uint32Array, rows: number): Uint32Array {
+  const offsets = new Uint32Array(rows + 1);
+  let next = 0;
+  for (let i = 0; i < rows; i += 1) {
+    next += counts[i]!;
+    offsets[i + 1] = next;
+  }
+  return offsets;
 }
 
 function copiesAsIs({ rules }: MessageBatch, scalar: Scalar): boolean {
@@ -76,30 +80,38 @@ function copiesAsIs({ rules }: MessageBatch, scalar: Scalar): boolean {
   return rules.littleEndian && !times && scalar !== 'bool';
 }
 
-function bytesAt(batch: MessageBatch, starts: Uint32Array, counts: Uint32Array): VariableValues {
-  const offsets = new Uint32Array(batch.count + 1);
-  for (let i = 0; i < batch.count; i += 1) offsets[i + 1] = offsets[i]! + counts[i]!;
+function bytesAt(batch: MessageBatch, distance: number, counts: Uint32Array): VariableValues {
+  const offsets = offsetsOf(counts, batch.count);
   const bytes = new Uint8Array(offsets[batch.count]!);
-  copyInto(bytes, batch, starts, counts, 1);
+  copyInto(bytes, batch, distance, counts, 1);
   return { kind: 'variable', offsets, bytes };
 }
 
 /** Below this many bytes a loop is faster than a view and a block copy. */
-const LOOP_BYTES_MAX = 96;
+const LOOP_BYTES_MAX = 128;
 
+/** Copies `counts[i]` elements from each cursor, one behind the other, in the widest steps the element allows. */
 function copyInto(
-  target: Uint8Array,
-  { bytes, count }: MessageBatch,
-  starts: Uint32Array,
+  target: Numbers,
+  { bytes, view, cursors, count }: MessageBatch,
+  distance: number,
   counts: Uint32Array,
   sizeBytes: number,
 ): void {
+  const targetBytes = new Uint8Array(target.buffer);
+  const words = sizeBytes % 4 === 0 ? new Uint32Array(target.buffer) : undefined;
   let next = 0;
   for (let i = 0; i < count; i += 1) {
-    const start = starts[i]!;
+    const start = cursors[i]! + distance;
     const lengthBytes = counts[i]! * sizeBytes;
-    if (lengthBytes > LOOP_BYTES_MAX) target.set(bytes.subarray(start, start + lengthBytes), next);
-    else for (let k = 0; k < lengthBytes; k += 1) target[next + k] = bytes[start + k]!;
+    if (lengthBytes > LOOP_BYTES_MAX) {
+      targetBytes.set(bytes.subarray(start, start + lengthBytes), next);
+    } else if (words === undefined) {
+      for (let k = 0; k < lengthBytes; k += 1) targetBytes[next + k] = bytes[start + k]!;
+    } else {
+      const first = next >>> 2;
+      for (let k = 0; k < lengthBytes >>> 2; k += 1) words[first + k] = view.getUint32(start + 4 * k, true);
+    }
     next += lengthBytes;
   }
 }
@@ -153,37 +165,38 @@ function arrayOf(scalar: Scalar, length: number): Numbers {
   }
 }
 
-function valuesAt(batch: MessageBatch, positions: Uint32Array, scalar: Scalar): Numbers {
+/** The values at `positions[i] + distance`. */
+function valuesAt(batch: MessageBatch, positions: Uint32Array, distance: number, scalar: Scalar): Numbers {
   const { view, bytes } = batch;
   const little = batch.rules.littleEndian;
   const count = positions.length;
   const values = arrayOf(scalar, count);
-  if (scalar === 'time') return nanoseconds(batch, positions, batch.rules.signedTime, false);
+  if (scalar === 'time') return nanoseconds(batch, positions, distance, batch.rules.signedTime, false);
   // ROS 1 durations have signed nanoseconds, ROS 2 durations unsigned ones.
-  if (scalar === 'duration') return nanoseconds(batch, positions, true, !batch.rules.signedTime);
+  if (scalar === 'duration') return nanoseconds(batch, positions, distance, true, !batch.rules.signedTime);
   if (scalar === 'bool') {
-    for (let i = 0; i < count; i += 1) values[i] = bytes[positions[i]!] === 0 ? 0 : 1;
+    for (let i = 0; i < count; i += 1) values[i] = bytes[positions[i]! + distance] === 0 ? 0 : 1;
   } else if (values instanceof Float64Array) {
-    for (let i = 0; i < count; i += 1) values[i] = view.getFloat64(positions[i]!, little);
+    for (let i = 0; i < count; i += 1) values[i] = view.getFloat64(positions[i]! + distance, little);
   } else if (values instanceof Float32Array) {
-    for (let i = 0; i < count; i += 1) values[i] = view.getFloat32(positions[i]!, little);
+    for (let i = 0; i < count; i += 1) values[i] = view.getFloat32(positions[i]! + distance, little);
   } else if (values instanceof Int32Array) {
-    for (let i = 0; i < count; i += 1) values[i] = view.getInt32(positions[i]!, little);
+    for (let i = 0; i < count; i += 1) values[i] = view.getInt32(positions[i]! + distance, little);
   } else if (values instanceof Uint32Array) {
-    for (let i = 0; i < count; i += 1) values[i] = view.getUint32(positions[i]!, little);
+    for (let i = 0; i < count; i += 1) values[i] = view.getUint32(positions[i]! + distance, little);
   } else if (values instanceof Int16Array) {
-    for (let i = 0; i < count; i += 1) values[i] = view.getInt16(positions[i]!, little);
+    for (let i = 0; i < count; i += 1) values[i] = view.getInt16(positions[i]! + distance, little);
   } else if (values instanceof Uint16Array) {
-    for (let i = 0; i < count; i += 1) values[i] = view.getUint16(positions[i]!, little);
+    for (let i = 0; i < count; i += 1) values[i] = view.getUint16(positions[i]! + distance, little);
   } else if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
     const halves = new Uint32Array(values.buffer);
     const low = little ? 0 : 4;
     for (let i = 0; i < count; i += 1) {
-      halves[2 * i] = view.getUint32(positions[i]! + low, little);
-      halves[2 * i + 1] = view.getUint32(positions[i]! + 4 - low, little);
+      halves[2 * i] = view.getUint32(positions[i]! + distance + low, little);
+      halves[2 * i + 1] = view.getUint32(positions[i]! + distance + 4 - low, little);
     }
   } else {
-    for (let i = 0; i < count; i += 1) values[i] = bytes[positions[i]!]!;
+    for (let i = 0; i < count; i += 1) values[i] = bytes[positions[i]! + distance]!;
   }
   return values;
 }
@@ -192,6 +205,7 @@ function valuesAt(batch: MessageBatch, positions: Uint32Array, scalar: Scalar): 
 function nanoseconds(
   { view, rules }: MessageBatch,
   positions: Uint32Array,
+  distance: number,
   signedSeconds: boolean,
   signedNanoseconds: boolean,
 ): BigInt64Array {
@@ -199,7 +213,7 @@ function nanoseconds(
   const values = new BigInt64Array(positions.length);
   const halves = new Uint32Array(values.buffer);
   for (let i = 0; i < positions.length; i += 1) {
-    const at = positions[i]!;
+    const at = positions[i]! + distance;
     const seconds = signedSeconds ? view.getInt32(at, little) : view.getUint32(at, little);
     const rest = signedNanoseconds ? view.getInt32(at + 4, little) : view.getUint32(at + 4, little);
     writeNanoseconds(halves, i, seconds, rest);

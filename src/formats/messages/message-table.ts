@@ -1,13 +1,20 @@
 import type { LossCounter, Selection, TableBatch, TableSummary } from '../recording-reader.ts';
 import type { MessageDecoder } from './message-decoder.ts';
 
-/** Where messages of one table lie in the bytes at hand, and when they were recorded. Used again for each chunk. */
+/** Where messages of one table lie in the bytes at hand, and when they were recorded. */
 export class MessageRows {
   count = 0;
-  starts = new Uint32Array(256);
-  ends = new Uint32Array(256);
+  starts: Uint32Array<ArrayBuffer>;
+  ends: Uint32Array<ArrayBuffer>;
   /** UTC nanoseconds as 32-bit halves: low, high. */
-  timeHalves = new Uint32Array(512);
+  timeHalves: Uint32Array<ArrayBuffer>;
+
+  /** Grows by itself; `capacity` is a guess that saves growing. */
+  constructor(capacity = 256) {
+    this.starts = new Uint32Array(capacity);
+    this.ends = new Uint32Array(capacity);
+    this.timeHalves = new Uint32Array(2 * capacity);
+  }
 
   /** Makes room for one more; the caller writes its time at `timeHalves[2 * index]`. */
   push(start: number, end: number): number {
@@ -17,10 +24,6 @@ export class MessageRows {
     this.ends[index] = end;
     this.count = index + 1;
     return index;
-  }
-
-  clear(): void {
-    this.count = 0;
   }
 
   #grow(): void {

@@ -53,7 +53,9 @@ export async function readBagIndex(
     }
     at = record.endOffset;
   }
-  const complete = connections.size === place.connectionCount && infos.length === place.chunkCount;
+  const described = infos.every(({ counts }) => [...counts.keys()].every((id) => connections.has(id)));
+  const complete =
+    described && connections.size === place.connectionCount && infos.length === place.chunkCount;
   return complete ? { connections, chunks: entriesOf(infos, indexOffset) } : undefined;
 }
 
