@@ -47,15 +47,19 @@ export function extractStage(ports: ExtractPorts): BatchStage<'landfall.measurem
     },
 
     async conclude(command, run) {
-      const { measurementId, generation, stage, attempt, input } = command.data;
+      const { measurementId, generation, stage, attempt } = command.data;
       const raw = await readRaw(ports.blobs, command);
-      const planned = run.plan.dataStream ?? (await placeExtracted(ports, command));
       const { files, loss } = extractionOutput(run.tasks, raw);
+      const placed = run.plan.dataStream ?? (await placeExtracted(ports, command));
+      const used = new Set(['structured', ...files.map((file) => file.container)]);
+      const planned = {
+        ...placed,
+        locations: placed.locations.filter((location) => used.has(location.container)),
+      };
       const dataStream = await writeDataStreamManifest(ports.blobs, run, planned, {
         files,
         loss,
         createdAt: lastEndOf(run.tasks, command.time),
-        ...(run.tasks.length === 0 ? { passThroughOf: input.dataStreamId } : {}),
       });
       const place = { measurementId, generation, stage, attempt };
       if (run.tasks.length === 0) {

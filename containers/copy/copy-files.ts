@@ -1,0 +1,213 @@
+import type { TaskDefinition, TaskTools, TaskWork } from '#composition/task-tools.ts';
+import {
+  BlockLedger,
+  blocksOf,
+  blocksOfVersion,
+  differenceOf,
+  type LedgerFile,
+  type PlainBlock,
+} from '#domain/block-ledger.ts';
+import { parseDocument } from '#domain/documents.ts';
+import { Conflict, RetryableFailure } from '#domain/failures.ts';
+import { inParallel } from '#domain/in-parallel.ts';
+import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
+import { NO_LOSS } from '#domain/recording-facts.ts';
+import { below } from '#domain/stage-plan.ts';
+import { type CopyFacts, CopyTask } from '#domain/tasks/copy-task.ts';
+import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
+
+/** Requests at once: files times blocks of one file. The bytes go from account to account; this process waits. */
+const FILES_AT_ONCE = 8;
+const BLOCKS_AT_ONCE = 4;
+const KEPT_MAX = 20;
+
+/** One file to be moved, and the blocks it consists of. */
+interface Piece {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly eTag: string;
+  readonly blocks: readonly PlainBlock[];
+  readonly sha256?: string;
+}
+
+export const copyFiles: TaskDefinition<CopyTask> = {
+  image: 'landfall/copy',
+  configuration: CopyTask,
+  work: async ({ work }, tools): Promise<TaskWork> => {
+    const facts = await actOn(work, tools);
+    return { outcome: 'succeeded', files: [], loss: NO_LOSS, facts };
+  },
+};
+
+async function actOn(work: CopyTask['work'], tools: TaskTools): Promise<CopyFacts> {
+  const { blobs } = tools;
+  switch (work.action) {
+    case 'copy':
+      return copyPieces(tools, work.source, work.target, await ledgerPieces(blobs, work.ledger), false);
+    case 'remove':
+      return removeVerified(tools, work.source, work.copies, await ledgerPieces(blobs, work.ledger));
+    case 'copy-versions': {
+      const pieces = await storedPieces(blobs, work.source, work.except);
+      return copyPieces(tools, work.source, work.target, pieces, work.keepExisting);
+    }
+    case 'remove-versions':
+      return removeCopied(tools, work.source, work.copy, await storedPieces(blobs, work.source, []));
+  }
+}
+
+async function ledgerPieces(blobs: BlobStore, reference: BlobReference): Promise<Piece[]> {
+  const { files } = parseDocument(await blobs.readPinned(reference), BlockLedger, reference.path);
+  return files.map((file: LedgerFile) => ({ ...file, blocks: blocksOf(file) }));
+}
+
+async function storedPieces(
+  blobs: BlobStore,
+  folder: BlobLocation,
+  except: readonly string[],
+): Promise<Piece[]> {
+  const prefix = below(folder, '').path;
+  const pieces: Piece[] = [];
+  for await (const { location, sizeBytes, eTag } of blobs.list({ ...folder, path: prefix })) {
+    const path = location.path.slice(prefix.length);
+    if (!except.includes(path))
+      pieces.push({ path, sizeBytes, eTag, blocks: blocksOfVersion(sizeBytes, eTag) });
+  }
+  return pieces;
+}
+
+async function copyPieces(
+  tools: TaskTools,
+  source: BlobLocation,
+  target: BlobLocation,
+  pieces: readonly Piece[],
+  keepExisting: boolean,
+): Promise<CopyFacts> {
+  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.sizeBytes, 0);
+  let bytesDone = 0;
+  const ends = await inParallel(pieces, FILES_AT_ONCE, async (piece) => {
+    const end = await copyPiece(tools.blobs, source, target, piece, keepExisting);
+    bytesDone += piece.sizeBytes;
+    tools.progress(bytesDone, sizeBytes);
+    return end;
+  });
+  return {
+    fileCount: pieces.length,
+    sizeBytes,
+    unchangedCount: ends.filter((end) => end === 'unchanged').length,
+    kept: pathsWhere(pieces, ends, 'kept'),
+  };
+}
+
+async function copyPiece(
+  blobs: BlobStore,
+  sourceFolder: BlobLocation,
+  targetFolder: BlobLocation,
+  piece: Piece,
+  keepExisting: boolean,
+): Promise<'copied' | 'unchanged' | 'kept'> {
+  const target = below(targetFolder, piece.path);
+  const existing = await blobs.head(target);
+  if (existing !== undefined) {
+    if ((await differenceAt(blobs, target, piece, existing)) === undefined) return 'unchanged';
+    if (keepExisting) return 'kept';
+  }
+  const source = { location: below(sourceFolder, piece.path), eTag: piece.eTag };
+  await inParallel(piece.blocks, BLOCKS_AT_ONCE, (block) => blobs.copyBlock(source, target, block));
+  await blobs.commitBlocks(
+    target,
+    piece.blocks,
+    piece.sha256 === undefined ? {} : { metadata: { sha256: piece.sha256 } },
+  );
+  const difference = await differenceAt(blobs, target, piece);
+  if (difference !== undefined)
+    throw new RetryableFailure(
+      'copy-unverified',
+      `the copy of ${piece.path} at ${target.account}/${target.container}/${target.path} ${difference}, although it was just committed; somebody else writes there`,
+    );
+  return 'copied';
+}
+
+/** How a blob differs from the piece, or undefined. An empty block list is also that of a blob put in one go. */
+async function differenceAt(
+  blobs: BlobStore,
+  location: BlobLocation,
+  piece: Piece,
+  known?: BlobProperties,
+): Promise<string | undefined> {
+  const difference = differenceOf(piece.blocks, await blobs.committedBlocks(location));
+  if (difference !== undefined || piece.blocks.length > 0) return difference;
+  const properties = known ?? (await blobs.head(location));
+  return properties?.sizeBytes === 0 ? undefined : 'is not empty';
+}
+
+/** Removes nothing until every copy of every file is verified once more. */
+async function removeVerified(
+  tools: TaskTools,
+  source: BlobLocation,
+  copies: readonly BlobLocation[],
+  pieces: readonly Piece[],
+): Promise<CopyFacts> {
+  for (const copy of copies) {
+    await inParallel(pieces, FILES_AT_ONCE * BLOCKS_AT_ONCE, async (piece) => {
+      const location = below(copy, piece.path);
+      const difference = await differenceAt(tools.blobs, location, piece);
+      if (difference !== undefined)
+        throw new RetryableFailure(
+          'copy-unverified',
+          `nothing is removed: ${piece.path} at ${location.account}/${location.container}/${location.path} ${difference}`,
+        );
+    });
+  }
+  return removePieces(tools, source, pieces);
+}
+
+/** Removes the files that have an equal copy, and leaves the others. */
+async function removeCopied(
+  tools: TaskTools,
+  source: BlobLocation,
+  copy: BlobLocation,
+  pieces: readonly Piece[],
+): Promise<CopyFacts> {
+  const differences = await inParallel(pieces, FILES_AT_ONCE * BLOCKS_AT_ONCE, (piece) =>
+    differenceAt(tools.blobs, below(copy, piece.path), piece),
+  );
+  const facts = await removePieces(
+    tools,
+    source,
+    pieces.filter((_, index) => differences[index] === undefined),
+  );
+  const uncopied = pieces.filter((_, index) => differences[index] !== undefined).map((piece) => piece.path);
+  return { ...facts, kept: [...facts.kept, ...uncopied].slice(0, KEPT_MAX) };
+}
+
+async function removePieces(
+  tools: TaskTools,
+  source: BlobLocation,
+  pieces: readonly Piece[],
+): Promise<CopyFacts> {
+  const ends = await inParallel(pieces, FILES_AT_ONCE * BLOCKS_AT_ONCE, async ({ path, eTag }) => {
+    try {
+      return (await tools.blobs.remove(below(source, path), { eTag })) ? 'removed' : 'unchanged';
+    } catch (error) {
+      // Another version was uploaded meanwhile: it is somebody's, and the landing handler has seen it.
+      if (error instanceof Conflict) return 'kept';
+      throw error;
+    }
+  });
+  return {
+    fileCount: ends.filter((end) => end === 'removed').length,
+    sizeBytes: pieces.reduce(
+      (sum, piece, index) => sum + (ends[index] === 'removed' ? piece.sizeBytes : 0),
+      0,
+    ),
+    unchangedCount: ends.filter((end) => end === 'unchanged').length,
+    kept: pathsWhere(pieces, ends, 'kept'),
+  };
+}
+
+function pathsWhere(pieces: readonly Piece[], ends: readonly string[], end: string): string[] {
+  return pieces
+    .filter((_, index) => ends[index] === end)
+    .map((piece) => piece.path)
+    .slice(0, KEPT_MAX);
+}

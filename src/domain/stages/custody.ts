@@ -1,0 +1,67 @@
+import type { PlannedTask, StagePlan } from '../stage-plan.ts';
+import { CopyTask } from '../tasks/copy-task.ts';
+import type { BlobLocation } from '../vocabulary.ts';
+
+/** Moving the files of a measurement between Landing, the error zone and the archive. */
+
+/** Explains, beside the files in the error zone, why they are there. */
+export const REASON_FILE_NAME = 'reason.json';
+
+const WALL_CLOCK_SECONDS_MAX = 12 * 3600;
+
+/** Everything in the folder goes to the error zone; what has an equal copy there is removed from Landing. */
+export function planQuarantine(landing: BlobLocation, target: BlobLocation): StagePlan {
+  const copy = { action: 'copy-versions', source: landing, target, except: [], keepExisting: false };
+  const remove = { action: 'remove-versions', source: landing, copy: target };
+  return { schemaVersion: 1, tasks: [copyTask(copy, []), copyTask(remove, [0])] };
+}
+
+/**
+ * Every file comes back to Landing, unless a file of its name lies there already. The archive keeps its copies; the
+ * error zone does not.
+ */
+export function planRestore(
+  from: 'archive' | 'error',
+  locations: readonly BlobLocation[],
+  landing: BlobLocation,
+): StagePlan {
+  const tasks: PlannedTask[] = [];
+  for (const source of locations) {
+    const copy = {
+      action: 'copy-versions',
+      source,
+      target: landing,
+      except: [REASON_FILE_NAME],
+      keepExisting: true,
+    };
+    tasks.push(copyTask(copy, []));
+    if (from === 'error') {
+      const remove = { action: 'remove-versions', source, copy: landing };
+      tasks.push(copyTask(remove, [tasks.length - 1]));
+    }
+  }
+  return { schemaVersion: 1, tasks };
+}
+
+function copyTask(work: object, dependsOn: number[]): PlannedTask {
+  return {
+    image: 'landfall/copy',
+    pool: 'orchestrator',
+    dependsOn,
+    wallClockSecondsMax: WALL_CLOCK_SECONDS_MAX,
+    output: {},
+    own: { work },
+  };
+}
+
+/** Where a planned quarantine puts the files. */
+export function quarantineTarget(plan: StagePlan): BlobLocation {
+  const work = CopyTask.shape.work.parse(plan.tasks[0]?.own['work']);
+  if (work.action !== 'copy-versions') throw new Error('a quarantine begins with a copy');
+  return work.target;
+}
+
+/** Whether a task of custody brings files, rather than taking them away. */
+export function isCopy(task: PlannedTask): boolean {
+  return CopyTask.shape.work.parse(task.own['work']).action === 'copy-versions';
+}

@@ -1,0 +1,168 @@
+import { TerminalFailure } from '#domain/failures.ts';
+import { dataStreamIdOf } from '#domain/identity.ts';
+import { inParallel } from '#domain/in-parallel.ts';
+import type { Envelope } from '#domain/messages.ts';
+import type { BlobProperties } from '#domain/ports/blob-store.ts';
+import { below, type EndedTask } from '#domain/stage-plan.ts';
+import {
+  isCopy,
+  planQuarantine,
+  planRestore,
+  quarantineTarget,
+  REASON_FILE_NAME,
+} from '#domain/stages/custody.ts';
+import { CopyFacts } from '#domain/tasks/copy-task.ts';
+import { CUSTODY_QUEUE } from '#domain/topology.ts';
+import type { BlobLocation } from '#domain/vocabulary.ts';
+import { type BatchStage, type BatchStagePorts, batchStageHandler } from './batch-stage.ts';
+import { type PlacingPorts, placeIn } from './placing.ts';
+import { writeJson } from './run-papers.ts';
+import { stageEvent } from './stage-messages.ts';
+
+export interface CustodyPorts extends BatchStagePorts, PlacingPorts {
+  /** How often to look whether blobs have come back from the Archive tier. */
+  readonly rehydrationPollSeconds: number;
+}
+
+type RestoreCommand = Envelope<'landfall.measurement.restore.v1'>;
+
+/** The saga counts no attempts of custody: after this many, the message is dead-lettered and a person looks. */
+const ATTEMPTS_MAX = 3;
+const PARALLEL_TIER_CHANGES = 32;
+
+/** Keeps the files: out of Landing when they are bad, back to Landing when they are to be run again. */
+export function custodyHandler(ports: CustodyPorts): (message: Envelope) => Promise<void> {
+  const quarantine = batchStageHandler(quarantineWork(ports), ports);
+  const restore = batchStageHandler(restoreWork(ports), ports);
+  return async (message) => {
+    switch (message.type) {
+      case 'landfall.measurement.quarantine.v1':
+        return quarantine(message);
+      case 'landfall.measurement.restore.v1':
+        if (message.data.from === 'archive' && !(await isRehydrated(ports, message)))
+          return askAgainLater(ports, message);
+        return restore(message);
+      case 'landfall.stage.conclude.v1':
+        return message.data.stage === 'quarantine' ? quarantine(message) : restore(message);
+      default:
+        throw new TerminalFailure(
+          'message-invalid',
+          `${message.type} came to custody, which takes quarantine and restore; correct the subscription`,
+        );
+    }
+  };
+}
+
+function quarantineWork(ports: CustodyPorts): BatchStage<'landfall.measurement.quarantine.v1'> {
+  return {
+    work: 'quarantine',
+    command: 'landfall.measurement.quarantine.v1',
+    attemptsMax: ATTEMPTS_MAX,
+
+    async plan(command) {
+      const { measurementId, generation, recording } = command.data;
+      const facts = { measurementId, recording, commandTime: command.time };
+      const folderId = dataStreamIdOf(measurementId, generation, 'quarantine');
+      const [target] = await placeIn(ports, facts, 'error', folderId, ['recordings']);
+      return planQuarantine(recording.folder, target!);
+    },
+
+    async conclude(command, run) {
+      const { measurementId, generation, reason, recording } = command.data;
+      const location = quarantineTarget(run.plan);
+      await writeJson(ports.blobs, below(location, REASON_FILE_NAME), {
+        measurementId,
+        generation,
+        fleet: recording.fleet,
+        recordingId: recording.recordingId,
+        folder: recording.folder,
+        reason,
+        quarantinedAt: command.time,
+      });
+      const fileCount = copiedFileCount(run.tasks);
+      return [
+        stageEvent('landfall.measurement.quarantined.v1', { measurementId, generation, location, fileCount }),
+      ];
+    },
+  };
+}
+
+function restoreWork(ports: CustodyPorts): BatchStage<'landfall.measurement.restore.v1'> {
+  return {
+    work: 'restore',
+    command: 'landfall.measurement.restore.v1',
+    attemptsMax: ATTEMPTS_MAX,
+
+    async plan(command) {
+      const { from, locations, recording } = command.data;
+      for (const location of locations) {
+        for await (const blob of ports.blobs.list(asFolder(location)))
+          if (blob.sizeBytes >= 0) return planRestore(from, locations, recording.folder);
+      }
+      throw new TerminalFailure(
+        'not-found',
+        `there is nothing to restore in the ${from} zone: ${locations.map(({ account, path }) => `${account}/${path}`).join(', ')} is empty; its retention may be over`,
+      );
+    },
+
+    conclude(command, run) {
+      const { measurementId, generation } = command.data;
+      const fileCount = copiedFileCount(run.tasks);
+      return Promise.resolve([
+        stageEvent('landfall.measurement.rehydrated.v1', { measurementId, generation, fileCount }),
+      ]);
+    },
+  };
+}
+
+function copiedFileCount(tasks: readonly EndedTask[]): number {
+  return tasks
+    .filter((task) => isCopy(task.planned))
+    .reduce((sum, task) => sum + CopyFacts.parse(task.result.facts).fileCount, 0);
+}
+
+/** Asks all blobs back from the Archive tier. @returns whether all of them can be read now. */
+async function isRehydrated(ports: CustodyPorts, command: RestoreCommand): Promise<boolean> {
+  const { locations, priority, measurementId } = command.data;
+  const archived: BlobProperties[] = [];
+  let fileCount = 0;
+  for (const location of locations) {
+    for await (const blob of ports.blobs.list(asFolder(location))) {
+      fileCount += 1;
+      if (blob.tier === 'Archive' || blob.rehydrating) archived.push(blob);
+    }
+  }
+  await inParallel(
+    archived.filter((blob) => !blob.rehydrating),
+    PARALLEL_TIER_CHANGES,
+    (blob) => ports.blobs.setTier(blob.location, 'Hot', priority),
+  );
+  ports.telemetry.event(
+    'custody.rehydrating',
+    { measurementId, priority },
+    { fileCount, pendingCount: archived.length },
+  );
+  return archived.length === 0;
+}
+
+/**
+ * Rehydration takes hours (Blob service, "Rehydrate priority": up to 15 at Standard, under 1 at High for small
+ * blobs). The command itself waits, scheduled, in its queue; nothing is held meanwhile. The transport id names the
+ * time slot, so that a repeated delivery does not become a second chain of waiting.
+ */
+async function askAgainLater(ports: CustodyPorts, command: RestoreCommand): Promise<void> {
+  const intervalMs = ports.rehydrationPollSeconds * 1000;
+  const slot = Math.floor(ports.clock.now().getTime() / intervalMs) + 1;
+  await ports.messages.send([
+    {
+      destination: { kind: 'queue', name: CUSTODY_QUEUE },
+      envelope: command,
+      messageId: `${command.id}~waiting-${slot}`,
+      enqueueAt: new Date(slot * intervalMs),
+    },
+  ]);
+}
+
+function asFolder(location: BlobLocation): BlobLocation {
+  return below(location, '');
+}
