@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { Administration } from './administration.ts';
 import type { AmqpListener } from './amqp-listener.ts';
 import type { Broker } from './broker.ts';
 import type { EntityRegistry } from './entity-registry.ts';
@@ -28,10 +29,12 @@ export interface AdminAnswer {
 
 export class AdminListener {
   readonly #parts: AdminParts;
+  readonly #administration: Administration;
   readonly #server: Server;
 
   constructor(parts: AdminParts) {
     this.#parts = parts;
+    this.#administration = new Administration(parts);
     this.#server = createServer((request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error));
@@ -81,8 +84,21 @@ export class AdminListener {
       case 'POST /control/connections/drop':
         return json(200, { dropped: this.#parts.amqp.dropConnections() });
       default:
-        return json(404, { error: `There is no ${request.method} ${url.pathname} here.` });
+        return this.#administer(request, url, body);
     }
+  }
+
+  #administer(request: IncomingMessage, url: URL, body: string): AdminAnswer {
+    const { status, xml } = this.#administration.answer({
+      method: request.method ?? 'GET',
+      path: decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, ''),
+      query: url.searchParams,
+      baseUrl: `http://${request.headers.host}`,
+      authorization: request.headers.authorization,
+      isUpdate: request.headers['if-match'] !== undefined,
+      body,
+    });
+    return { status, contentType: 'application/atom+xml;type=entry;charset=utf-8', body: xml };
   }
 
   #addFault(body: string): AdminAnswer {

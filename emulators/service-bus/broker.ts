@@ -12,7 +12,12 @@ import {
 } from './entity.ts';
 import { MAX_FORWARD_HOPS } from './entity-description.ts';
 import type { EntityRegistry } from './entity-registry.ts';
-import { decodeProperties, type MessageContent, withApplicationProperties } from './message-codec.ts';
+import {
+  checkReadable,
+  decodeProperties,
+  type MessageContent,
+  withApplicationProperties,
+} from './message-codec.ts';
 import type { Arrival, DeadLetter, StoredMessage } from './message-queue.ts';
 import type { MessageStore } from './message-store.ts';
 import type { Consumer, QueueNode } from './queue-node.ts';
@@ -95,6 +100,7 @@ export class Broker {
 
   /** All messages are accepted, or none. Returns a sequence number for each. */
   publish(entity: PublishableEntity, contents: readonly MessageContent[]): number[] {
+    contents.forEach(checkReadable);
     const now = this.#now();
     const incomingBytes = contents.reduce((sum, content) => sum + content.sizeBytes, 0);
     const { maxSizeBytes } = entity.description;

@@ -70,7 +70,7 @@ export function parseMessage(bytes: Buffer): MessageContent {
     const code = sectionCode(bytes, at);
     const end = endOfValue(bytes, at);
     const section = bytes.subarray(at, end);
-    if (code === SECTION.header) header = messageCodec.decode(section);
+    if (code === SECTION.header) header = decodeSection(section);
     else if (code === SECTION.messageAnnotations) annotations = senderAnnotations(section);
     else if (code === SECTION.properties) properties = section;
     else if (code === SECTION.applicationProperties) applicationProperties = section;
@@ -150,12 +150,31 @@ export function withApplicationProperties(
 }
 
 export function decodeProperties(content: MessageContent): DecodedMessage {
-  return messageCodec.decode(content.properties);
+  return decodeSection(content.properties);
 }
 
 export function decodeApplicationProperties(content: MessageContent): Readonly<Record<string, unknown>> {
   if (content.applicationProperties === undefined) return {};
-  return messageCodec.decode(content.applicationProperties).application_properties ?? {};
+  return decodeSection(content.applicationProperties).application_properties ?? {};
+}
+
+/**
+ * Reads once what filters and duplicate detection will read later, so that a damaged message is refused at the door.
+ *
+ * @throws ServiceBusError `amqp:decode-error`
+ */
+export function checkReadable(content: MessageContent): void {
+  decodeProperties(content);
+  decodeApplicationProperties(content);
+}
+
+function decodeSection(section: Buffer): DecodedMessage {
+  try {
+    return messageCodec.decode(section);
+  } catch (error) {
+    // rhea throws errors of many kinds over foreign bytes; all of them mean that the bytes are damaged.
+    throw malformed(`A section of the message cannot be read: ${String(error)}`);
+  }
 }
 
 /**
@@ -168,17 +187,21 @@ export function swapGuidByteOrder(uuid: Buffer): Buffer {
 }
 
 /** The position after the value that starts at `at`, by its constructor (part 1, section 1.2). */
-function endOfValue(bytes: Buffer, at: number): number {
+function endOfValue(bytes: Buffer, at: number, depth = 0): number {
+  if (depth > MAX_DESCRIPTOR_DEPTH)
+    throw malformed('A value of the message has a descriptor within a descriptor.');
   if (at >= bytes.length) throw malformed('The message ends in the middle of a value.');
   const code = bytes[at]!;
   let end: number;
-  if (code === 0) end = endOfValue(bytes, endOfValue(bytes, at + 1));
+  if (code === 0) end = endOfValue(bytes, endOfValue(bytes, at + 1, depth + 1), depth + 1);
   else if (code >= 0x40 && code <= 0x9f) end = at + 1 + (FIXED_WIDTH_BYTES[code >>> 4] ?? 0);
   else if (code >= 0xa0) end = endOfVariableValue(bytes, at, code);
   else throw malformed(`The message has an unknown AMQP type code 0x${code.toString(16)}.`);
   if (end > bytes.length) throw malformed('A length in the message points behind its end.');
   return end;
 }
+
+const MAX_DESCRIPTOR_DEPTH = 8;
 
 const FIXED_WIDTH_BYTES: Readonly<Record<number, number>> = { 4: 0, 5: 1, 6: 2, 7: 4, 8: 8, 9: 16 };
 
@@ -201,7 +224,8 @@ function compoundStart(bytes: Buffer, at: number): { count: number; at: number }
   const code = bytes[at]!;
   if (code === 0x45 || code === TYPE.nullValue) return { count: 0, at: at + 1 };
   if (code === 0xc0 || code === 0xc1) return { count: bytes[at + 2] ?? 0, at: at + 3 };
-  if (code === 0xd0 || code === 0xd1) return { count: bytes.readUInt32BE(at + 5), at: at + 9 };
+  if ((code === 0xd0 || code === 0xd1) && at + 9 <= bytes.length)
+    return { count: bytes.readUInt32BE(at + 5), at: at + 9 };
   throw malformed(`Expected a list or map, found AMQP type code 0x${code.toString(16)}.`);
 }
 

@@ -45,7 +45,7 @@ interface Token {
 }
 
 const TOKEN =
-  /\s*(?:(?<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|'(?<string>(?:[^']|'')*)'|(?<operator><>|!=|<=|>=|[=<>(),.+\-*/%])|(?<parameter>@\w+)|\[(?<bracketed>(?:[^\]]|\]\])+)\]|"(?<quoted>(?:[^"]|"")+)"|(?<word>[A-Za-z_$][\w$]*))/y;
+  /(?:(?<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|'(?<string>(?:[^']|'')*)'|(?<operator><>|!=|<=|>=|[=<>(),.+\-*/%])|(?<parameter>@\w+)|\[(?<bracketed>(?:[^\]]|\]\])+)\]|"(?<quoted>(?:[^"]|"")+)"|(?<word>[A-Za-z_$][\w$]*))/y;
 
 const MAX_DEPTH = 64;
 
@@ -57,7 +57,7 @@ export function parseSql(expression: string): SqlNode {
 function tokensOf(expression: string): Token[] {
   const tokens: Token[] = [];
   const end = expression.trimEnd().length;
-  for (let at = 0; at < end; ) {
+  for (let at = firstAfterSpace(expression, 0); at < end; at = firstAfterSpace(expression, TOKEN.lastIndex)) {
     TOKEN.lastIndex = at;
     const groups = TOKEN.exec(expression)?.groups;
     if (groups === undefined) {
@@ -66,9 +66,14 @@ function tokensOf(expression: string): Token[] {
       );
     }
     tokens.push({ ...tokenOf(groups), at });
-    at = TOKEN.lastIndex;
   }
   return tokens;
+}
+
+function firstAfterSpace(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && /\s/.test(text[at]!)) at++;
+  return at;
 }
 
 function tokenOf(groups: Readonly<Record<string, string | undefined>>): Pick<Token, 'kind' | 'text'> {

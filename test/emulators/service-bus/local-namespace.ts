@@ -69,13 +69,15 @@ export async function openNamespace(
     receive: (receiver, count = 1, waitMs = 2000) =>
       receiver.receiveMessages(count, { maxWaitTimeInMs: waitMs }),
     async bodies(queue, subQueue) {
+      // A client of its own, because the SDK lets the peeks of one client go on where the last one ended.
+      const peeker = new ServiceBusClient(emulator.connectionString, { retryOptions: QUICK_RETRIES });
       const receiverOptions = subQueue === undefined ? {} : { subQueueType: subQueue };
       const receiver =
         typeof queue === 'string'
-          ? client.createReceiver(queue, receiverOptions)
-          : client.createReceiver(queue[0], queue[1], receiverOptions);
+          ? peeker.createReceiver(queue, receiverOptions)
+          : peeker.createReceiver(queue[0], queue[1], receiverOptions);
       const messages = await receiver.peekMessages(1000);
-      await receiver.close();
+      await peeker.close();
       return messages.map((message) => message.body);
     },
     async addFault(fault) {
@@ -107,6 +109,11 @@ export function administrationOf(emulator: ServiceBusEmulator): ServiceBusAdmini
   return administration;
 }
 
+export async function fetchJson<T>(url: string, init?: RequestInit): Promise<T> {
+  const response = await fetch(url, init);
+  return (await response.json()) as T;
+}
+
 /** Waits for a condition, and says what it waited for when it does not come true in time. */
 export async function eventually(
   what: string,
@@ -118,4 +125,17 @@ export async function eventually(
     if (Date.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** The error a promise rejects with; several attempts of the SDK come wrapped in one AggregateError. */
+export async function failureOf(
+  promise: Promise<unknown>,
+): Promise<Error & { code?: string; retryable?: boolean }> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof AggregateError) return error.errors.at(-1);
+    if (error instanceof Error) return error;
+  }
+  throw new Error('It was expected to fail, and did not.');
 }
