@@ -1,0 +1,129 @@
+import type { Conversion } from './conversion.ts';
+
+/** What the metadata blocks of a file say, links followed. Numbers keep the names of the format. */
+export interface DataGroup {
+  readonly offset: number;
+  /** 0 = sorted: one channel group, records without id. Else 1, 2, 4 or 8. */
+  readonly recordIdBytes: number;
+  readonly dataLink: number;
+  readonly channelGroups: readonly ChannelGroup[];
+}
+
+export interface ChannelGroup {
+  readonly offset: number;
+  readonly recordId: number;
+  readonly flags: number;
+  /** Records written, as the file claims. */
+  readonly cycleCount: number;
+  /** Without record id and invalidation bytes. */
+  readonly dataBytes: number;
+  readonly invalidationBytes: number;
+  readonly acquisitionName: string;
+  readonly source: { readonly name: string; readonly path: string };
+  readonly comment: string;
+  /** Offset of the channel group whose master is this group's, or 0. */
+  readonly masterGroupLink: number;
+  /** Leaves only: members of structures stand alone, with their full name. */
+  readonly channels: readonly Channel[];
+}
+
+export interface Channel {
+  readonly name: string;
+  readonly type: number;
+  readonly syncType: number;
+  readonly dataType: number;
+  readonly bitOffset: number;
+  readonly byteOffset: number;
+  readonly bitCount: number;
+  readonly allInvalid: boolean;
+  /** Position among the invalidation bits, where the channel has one. */
+  readonly invalidationBit?: number;
+  readonly unit: string;
+  readonly description: string;
+  readonly conversion?: Conversion;
+  /** Signal data, VLSD channel group, or attachment. */
+  readonly dataLink: number;
+  /** For values stored inline or apart with their size in another channel of the record. */
+  readonly sizeChannel?: Channel;
+  readonly array?: ArrayShape;
+  /** Top member of the structure it lies in, such as `CAN_DataFrame`; '' outside of one. */
+  readonly structure: string;
+}
+
+/** Elements of a channel array inside the record, first dimension slowest; `strideBytes` for each dimension. */
+export interface ArrayShape {
+  readonly sizes: readonly number[];
+  readonly strideBytes: readonly number[];
+}
+
+/** `cg_flags` (ASAM MDF 4.1.0, 4.14.3; bit 3 from 4.2). */
+export const GROUP_IS_VLSD = 0x01;
+export const GROUP_IS_BUS_EVENT = 0x02;
+export const GROUP_HAS_REMOTE_MASTER = 0x08;
+
+/** `cn_type` (ASAM MDF 4.1.0, 4.16; 7 from 4.3). */
+export const ChannelType = {
+  fixedLength: 0,
+  variableLength: 1,
+  master: 2,
+  virtualMaster: 3,
+  synchronization: 4,
+  maximumLength: 5,
+  virtualData: 6,
+  variableLengthCompact: 7,
+} as const;
+
+/** `cn_sync_type`. */
+export const SYNC_TIME = 1;
+
+/** `cn_data_type`. */
+export const DataType = {
+  unsignedLittle: 0,
+  unsignedBig: 1,
+  signedLittle: 2,
+  signedBig: 3,
+  floatLittle: 4,
+  floatBig: 5,
+  latin1: 6,
+  utf8: 7,
+  utf16Little: 8,
+  utf16Big: 9,
+  bytes: 10,
+  mimeSample: 11,
+  mimeStream: 12,
+  canOpenDate: 13,
+  canOpenTime: 14,
+  complexLittle: 15,
+  complexBig: 16,
+  utfWithMark: 17,
+} as const;
+
+export function isInteger(channel: { readonly dataType: number }): boolean {
+  return channel.dataType <= DataType.signedBig;
+}
+
+export function isSigned(channel: { readonly dataType: number }): boolean {
+  return channel.dataType === DataType.signedLittle || channel.dataType === DataType.signedBig;
+}
+
+export function isText(channel: { readonly dataType: number }): boolean {
+  const { dataType } = channel;
+  return (dataType >= DataType.latin1 && dataType <= DataType.utf16Big) || dataType === DataType.utfWithMark;
+}
+
+export function isBytes(channel: { readonly dataType: number }): boolean {
+  return channel.dataType >= DataType.bytes && channel.dataType <= DataType.mimeStream;
+}
+
+export function isComplex(channel: { readonly dataType: number }): boolean {
+  return channel.dataType === DataType.complexLittle || channel.dataType === DataType.complexBig;
+}
+
+/** Values that lie outside of the record; the record holds their offset. */
+export function isStoredApart(channel: { readonly type: number }): boolean {
+  return channel.type === ChannelType.variableLength || channel.type === ChannelType.variableLengthCompact;
+}
+
+export function isVirtual(channel: { readonly type: number }): boolean {
+  return channel.type === ChannelType.virtualMaster || channel.type === ChannelType.virtualData;
+}
