@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { LossReport, RecordingFacts } from './recording-facts.ts';
-import { BlobLocation, DataStreamKind, Reason, SensorKind, Stage, TaskedWork, Zone } from './vocabulary.ts';
+import {
+  BlobLocation,
+  type BlobReference,
+  DataStreamKind,
+  Reason,
+  SensorKind,
+  Stage,
+  TaskedWork,
+  Zone,
+} from './vocabulary.ts';
 
 /** What a task and a data stream say of what they wrote. Always written last: what it names is there. */
 
@@ -29,6 +38,11 @@ export const ResultFile = BlobLocation.extend({
   recording: RecordingFacts.optional(),
 });
 export type ResultFile = z.infer<typeof ResultFile>;
+
+/** The file as something pinned that others may refer to. */
+export function referenceOf({ account, container, path, sha256, sizeBytes }: ResultFile): BlobReference {
+  return { account, container, path, sha256, sizeBytes };
+}
 
 /** Written by a task under its attempt's own prefix. */
 export const TaskResult = z.object({
