@@ -1,9 +1,10 @@
 // The change feed in "latest version" mode. Source: "Change feed in Azure Cosmos DB", and the headers that the
 // public SDKs send.
 import { type Answer, type CosmosRequest, headerOf, MAX_RESPONSE_BYTES, maxItemCount } from './answer.ts';
-import { isExpired, readCharge } from './documents.ts';
+import { readCharge } from './documents.ts';
 import { badRequest } from './refusal.ts';
-import type { Container, DocumentRow, DocumentScope, Store } from './store.ts';
+import { isVisible, type RequestScope } from './scope.ts';
+import type { Container, DocumentRow, Store } from './store.ts';
 
 /** A page when the client names no size. */
 const DEFAULT_PAGE_ITEMS = 1000;
@@ -16,7 +17,7 @@ const DEFAULT_PAGE_ITEMS = 1000;
 export function answerChangeFeed(
   store: Store,
   container: Container,
-  scope: DocumentScope,
+  scope: RequestScope,
   request: CosmosRequest,
 ): Answer {
   const start = startOf(request);
@@ -25,10 +26,10 @@ export function answerChangeFeed(
   const page: string[] = [];
   let sizeBytes = 0;
   let lastLsn = 0;
-  for (const row of store.feed(container, scope, start.afterLsn, start.sinceSeconds)) {
+  for (const row of store.feed(container, scope.stored, start.afterLsn, start.sinceSeconds)) {
     const full = page.length >= wanted || sizeBytes >= MAX_RESPONSE_BYTES;
     if (full && row.lsn !== lastLsn) break;
-    if (isExpired(row, container, request.nowMs)) continue;
+    if (!isVisible(row, container, scope, request.nowMs)) continue;
     const text = feedText(row);
     page.push(text);
     sizeBytes += text.length;

@@ -16,13 +16,14 @@ import {
   methodRefusal,
 } from './catalogue.ts';
 import { answerChangeFeed } from './change-feed.ts';
-import { type DocumentResult, Documents, isExpired, readCharge } from './documents.ts';
+import { type DocumentResult, Documents, readCharge } from './documents.ts';
 import type { Json } from './json.ts';
 import { answerOffers } from './offers.ts';
-import { partitionKeyLength, partitionKeyOfHeader, partitionKeyRange } from './partition-keys.ts';
+import { partitionKeyOfHeader } from './partition-keys.ts';
 import { answerPlan, answerQuery, isQuery } from './queries.ts';
 import { badRequest, CosmosRefusal } from './refusal.ts';
-import type { Container, DocumentScope, Resource, Store } from './store.ts';
+import { isVisible, scopeOf } from './scope.ts';
+import type { Container, Resource, Store } from './store.ts';
 
 /** Executes a request that is authorized. Throws CosmosRefusal, QueryRefusal or SyntaxError (body is not JSON). */
 export function execute(store: Store, request: CosmosRequest): Answer {
@@ -143,17 +144,6 @@ function documentAnswer(result: DocumentResult, request: CosmosRequest): Answer 
   };
 }
 
-/** Which documents a query, read or change feed is about. */
-function scopeOf(container: Container, request: CosmosRequest): DocumentScope {
-  const header = headerOf(request, 'x-ms-documentdb-partitionkey');
-  if (header === undefined) return { kind: 'all' };
-  const partitionKey = partitionKeyOfHeader(header);
-  const length = partitionKeyLength(partitionKey);
-  if (length === 0) return { kind: 'all' };
-  if (length >= container.partitionKeyPaths.length) return { kind: 'partition', partitionKey };
-  return { kind: 'range', ...partitionKeyRange(partitionKey) };
-}
-
 function readFeed(store: Store, container: Container, request: CosmosRequest): Answer {
   const scope = scopeOf(container, request);
   const mode = headerOf(request, 'a-im')?.toLowerCase();
@@ -167,8 +157,8 @@ function readFeed(store: Store, container: Container, request: CosmosRequest): A
   let sizeBytes = 0;
   let last = after;
   let continuation: string | undefined;
-  for (const row of store.scan(container, scope, after)) {
-    if (isExpired(row, container, request.nowMs)) continue;
+  for (const row of store.scan(container, scope.stored, after)) {
+    if (!isVisible(row, container, scope, request.nowMs)) continue;
     if (texts.length >= wanted || sizeBytes >= MAX_RESPONSE_BYTES) {
       continuation = String(last);
       break;

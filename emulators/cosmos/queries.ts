@@ -7,10 +7,10 @@ import {
   MAX_RESPONSE_BYTES,
   maxItemCount,
 } from './answer.ts';
-import { isExpired } from './documents.ts';
 import { isJsonObject, type Json, type JsonObject } from './json.ts';
 import { badRequest, CosmosRefusal } from './refusal.ts';
 import { documentNumberOf } from './resource-ids.ts';
+import { isVisible, type RequestScope } from './scope.ts';
 import { type CompiledQuery, compileQuery, type NumberedDocument, type ResultRow } from './sql/execute.ts';
 import {
   checkQuery,
@@ -22,7 +22,7 @@ import {
   requiredFeatures,
 } from './sql/query-plan.ts';
 import { compareValues, type Value } from './sql/values.ts';
-import type { Container, DocumentScope, Store } from './store.ts';
+import type { Container, Store } from './store.ts';
 
 /** A page when the client names no size. */
 const DEFAULT_PAGE_ITEMS = 1000;
@@ -98,13 +98,11 @@ function refuseUnsupported(info: QueryInfo, header: string | undefined): void {
 export function answerQuery(
   store: Store,
   container: Container,
-  scope: DocumentScope,
+  scope: RequestScope,
   request: CosmosRequest,
 ): Answer {
   const queryRequest = queryRequestOf(request.bodyText);
-  const targetsPartition =
-    scope.kind !== 'all' || headerOf(request, 'x-ms-documentdb-partitionkeyrangeid') !== undefined;
-  if (targetsPartition) checkQuery(queryRequest.query.query);
+  if (scope.targeted) checkQuery(queryRequest.query.query);
   else refuseUnmergeable(planOf(queryRequest, container), request);
   if (queryRequest.query.query.groupBy !== undefined && queryRequest.query.query.orderBy !== undefined) {
     throw badRequest("'ORDER BY' is not supported in presence of GROUP BY.");
@@ -115,8 +113,8 @@ export function answerQuery(
   let scanned = 0;
   function* documents(): Iterable<NumberedDocument> {
     const after = queryRequest.query.paging === 'scan' ? Math.max(0, position.number - 1) : 0;
-    for (const row of store.scan(container, scope, after)) {
-      if (isExpired(row, container, request.nowMs)) continue;
+    for (const row of store.scan(container, scope.stored, after)) {
+      if (!isVisible(row, container, scope, request.nowMs)) continue;
       scanned += 1;
       yield { number: row.number, document: JSON.parse(row.body) as Json };
     }
