@@ -19,7 +19,9 @@ export function landingStoreContract(name: string, start: () => Promise<LandingS
       sizeBytes: 10 + second,
       eTag,
       lastModified: `2026-01-01T00:00:${String(second).padStart(2, '0')}.000Z`,
+      seenAt: `2026-01-01T00:00:${String(second).padStart(2, '0')}.500Z`,
     });
+    const gone = (path: string, seenAt: string) => ({ path, gone: true, seenAt }) as const;
     async function paths(folder: string): Promise<string[]> {
       const found: string[] = [];
       for await (const landed of store.files(folder)) found.push(landed.path);
@@ -52,41 +54,44 @@ export function landingStoreContract(name: string, start: () => Promise<LandingS
       );
     });
 
-    it('records what is newest of each file, whatever the order it is told in', async () => {
+    it('records what was seen last of each file, whatever the order it is told in', async () => {
       const { folder } = newFolder();
       assert.deepEqual(await store.recordFile(folder, file('a/b.mf4', 5)), { changed: true });
-      assert.deepEqual(await store.recordFile(folder, file('a/b.mf4', 5)), {
-        changed: false,
-        replaced: file('a/b.mf4', 5),
-      });
-      assert.equal((await store.recordFile(folder, file('a/b.mf4', 3))).changed, false);
+      const again = await store.recordFile(folder, file('a/b.mf4', 5));
+      assert.deepEqual(again, { changed: false, before: file('a/b.mf4', 5) });
+      const late = await store.recordFile(folder, file('a/b.mf4', 3));
+      assert.deepEqual(late, { changed: false, before: file('a/b.mf4', 5) });
       assert.deepEqual(await store.file(folder, 'a/b.mf4'), file('a/b.mf4', 5));
-      assert.deepEqual(await store.recordFile(folder, file('a/b.mf4', 7)), {
-        changed: true,
-        replaced: file('a/b.mf4', 5),
-      });
-      // Storage tells time in whole seconds: at equal times the last to be told wins.
-      assert.deepEqual(await store.recordFile(folder, file('a/b.mf4', 7, 'other')), {
-        changed: true,
-        replaced: file('a/b.mf4', 7),
-      });
+      const next = await store.recordFile(folder, file('a/b.mf4', 7));
+      assert.deepEqual(next, { changed: true, before: file('a/b.mf4', 5) });
+      const sameTime = await store.recordFile(folder, file('a/b.mf4', 7, 'other'));
+      assert.deepEqual(sameTime, { changed: true, before: file('a/b.mf4', 7) });
       assert.deepEqual(await store.file(folder, 'a/b.mf4'), file('a/b.mf4', 7, 'other'));
     });
 
-    it('forgets a file that is gone, and not one that came after', async () => {
+    it('takes an older blob that was seen later: a rename keeps the time of writing', async () => {
+      const { folder } = newFolder();
+      await store.recordFile(folder, file('a', 8));
+      const renamedInto = { ...file('a', 2), seenAt: '2026-01-01T00:00:09.000Z' };
+      assert.equal((await store.recordFile(folder, renamedInto)).changed, true);
+      assert.deepEqual(await store.file(folder, 'a'), renamedInto);
+    });
+
+    it('forgets a file that is gone, and not one that was seen after', async () => {
       const { folder } = newFolder();
       await store.recordFile(folder, file('a', 5));
-      const gone = await store.recordFile(folder, { path: 'a', goneAt: '2026-01-01T00:00:06.500Z' });
-      assert.equal(gone.changed, true);
+      const goneAt6 = gone('a', '2026-01-01T00:00:06.800Z');
+      assert.deepEqual(await store.recordFile(folder, goneAt6), { changed: true, before: file('a', 5) });
       assert.equal(await store.file(folder, 'a'), undefined);
       assert.deepEqual(await paths(folder), []);
-      assert.equal((await store.recordFile(folder, file('a', 6))).changed, false, 'it was gone after that');
-      assert.equal((await store.recordFile(folder, file('a', 8))).changed, true);
+      assert.deepEqual(await store.recordFile(folder, file('a', 6)), { changed: false, before: goneAt6 });
+      assert.deepEqual(await store.recordFile(folder, file('a', 8)), { changed: true, before: goneAt6 });
+      assert.equal((await store.recordFile(folder, goneAt6)).changed, false);
+      assert.deepEqual(await paths(folder), ['a']);
       assert.equal(
-        (await store.recordFile(folder, { path: 'a', goneAt: '2026-01-01T00:00:06.500Z' })).changed,
+        (await store.recordFile(folder, gone('never there', '2026-01-01T00:00:01Z'))).changed,
         false,
       );
-      assert.deepEqual(await paths(folder), ['a']);
     });
 
     it('counts the files of a folder, however they arrive at once', async () => {
@@ -95,7 +100,7 @@ export function landingStoreContract(name: string, start: () => Promise<LandingS
       await Promise.all(
         Array.from({ length: 30 }, (_, index) => store.recordFile(folder, file(`f${index}`, index))),
       );
-      await store.recordFile(folder, { path: 'f29', goneAt: '2026-01-01T00:01:00.000Z' });
+      await store.recordFile(folder, gone('f29', '2026-01-01T00:01:00.000Z'));
       assert.deepEqual(await store.progress(folder), {
         fileCount: 29,
         sizeBytes: 29 * 10 + (28 * 29) / 2,

@@ -8,13 +8,15 @@ export interface LandedFile {
   readonly eTag: string;
   /** When the blob was written, by the storage account's clock (RFC 3339). */
   readonly lastModified: string;
+  /** When we asked, by our clock (RFC 3339). */
+  readonly seenAt: string;
 }
 
 /** A file that HEAD did not find any more. */
 export interface GoneFile {
   readonly path: string;
-  /** RFC 3339. */
-  readonly goneAt: string;
+  readonly gone: true;
+  readonly seenAt: string;
 }
 
 /**
@@ -62,15 +64,15 @@ export interface LandingStore {
   replaceFolder(folder: LandingFolder): Promise<LandingFolder | undefined>;
   file(folder: string, path: string): Promise<LandedFile | undefined>;
   /**
-   * Records what HEAD said of one file, in one document per file. A file older than what is recorded
-   * (`lastModified`, or `goneAt` of a file that is gone) is ignored; at equal times the given one wins, and the
-   * caller, who sees it in `replaced`, looks again: storage tells time in whole seconds.
-   * @returns the file it replaced, if any, and whether this changed anything.
+   * Records what HEAD said of one file, in one document per file. What was seen earlier (`seenAt`) than what is
+   * recorded is ignored; at equal times the given one wins. Seeing the same again need not be written.
+   * @returns whether this changed what is recorded, and what was recorded before, if anything. Clocks differ between
+   * workers, so a caller who sees something else in `before` than it saw itself looks again.
    */
   recordFile(
     folder: string,
     file: LandedFile | GoneFile,
-  ): Promise<{ readonly changed: boolean; readonly replaced?: LandedFile }>;
+  ): Promise<{ readonly changed: boolean; readonly before?: LandedFile | GoneFile }>;
   /** The files that are there, not those that are gone. */
   files(folder: string): AsyncIterable<LandedFile>;
   /** Counted by the store, for `status` and for the sweep. `lastArrivalAt` is the latest `lastModified`. */

@@ -22,6 +22,7 @@ export class MemoryFailedMessageStore implements FailedMessageStore {
       .filter((message) => filter.queue === undefined || message.queue === filter.queue)
       .filter((message) => filter.reason === undefined || message.reason === filter.reason)
       .filter((message) => filter.state === undefined || message.state === filter.state)
+      .toSorted((one, other) => other.failedAt.localeCompare(one.failedAt))
       .slice(0, limit);
   }
 

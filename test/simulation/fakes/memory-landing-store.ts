@@ -31,28 +31,29 @@ export class MemoryLandingStore implements LandingStore {
 
   async file(folder: string, path: string): Promise<LandedFile | undefined> {
     const file = this.#partitions.get(folder)?.files.get(path);
-    return file === undefined || 'goneAt' in file ? undefined : file;
+    return file === undefined || 'gone' in file ? undefined : file;
   }
 
   async recordFile(
     folder: string,
     file: LandedFile | GoneFile,
-  ): Promise<{ readonly changed: boolean; readonly replaced?: LandedFile }> {
+  ): Promise<{ readonly changed: boolean; readonly before?: LandedFile | GoneFile }> {
     const { files } = this.#partition(folder);
-    const known = files.get(file.path);
-    if (known === undefined) {
+    const before = files.get(file.path);
+    if (before === undefined) {
       files.set(file.path, file);
-      return { changed: !('goneAt' in file) };
+      return { changed: !('gone' in file) };
     }
-    if (timeOf(known) > timeOf(file)) return { changed: false };
+    if (Date.parse(before.seenAt) > Date.parse(file.seenAt) || isSame(before, file)) {
+      return { changed: false, before };
+    }
     files.set(file.path, file);
-    if ('goneAt' in known) return { changed: !('goneAt' in file) };
-    return { changed: 'goneAt' in file || known.eTag !== file.eTag, replaced: known };
+    return { changed: true, before };
   }
 
   async *files(folder: string): AsyncIterable<LandedFile> {
     for (const file of [...(this.#partitions.get(folder)?.files.values() ?? [])]) {
-      if ('goneAt' in file) continue;
+      if ('gone' in file) continue;
       this.filesRead++;
       yield file;
     }
@@ -62,7 +63,7 @@ export class MemoryLandingStore implements LandingStore {
     folder: string,
   ): Promise<{ readonly fileCount: number; readonly sizeBytes: number; readonly lastArrivalAt?: string }> {
     const files = [...(this.#partitions.get(folder)?.files.values() ?? [])].filter(
-      (file): file is LandedFile => !('goneAt' in file),
+      (file): file is LandedFile => !('gone' in file),
     );
     const lastArrivalAt = files
       .map((file) => file.lastModified)
@@ -105,6 +106,7 @@ export class MemoryLandingStore implements LandingStore {
   }
 }
 
-function timeOf(file: LandedFile | GoneFile): number {
-  return Date.parse('goneAt' in file ? file.goneAt : file.lastModified);
+function isSame(before: LandedFile | GoneFile, after: LandedFile | GoneFile): boolean {
+  if ('gone' in before || 'gone' in after) return 'gone' in before && 'gone' in after;
+  return before.eTag === after.eTag && before.sizeBytes === after.sizeBytes;
 }

@@ -1,4 +1,3 @@
-import { RetryableFailure } from '#domain/failures.ts';
 import type { MetadataStore, SceneDocument } from '#domain/ports/metadata-store.ts';
 import type {
   DeadlineQuery,
@@ -16,13 +15,13 @@ interface Partition<State> {
   readonly outputs: { readonly entry: OutboxEntry; dispatched: boolean; gone: boolean }[];
   readonly documents: Map<string, MetadataDocument>;
   readonly records: SagaChange<State>['record'][];
-  readonly scenes: Map<string, SceneDocument>;
 }
 
 /** The container `measurements`, in memory: all of a change or nothing of it, one partition per measurement. */
 export class MemorySagaStore<State> implements SagaStore<State>, OutboxFeed, DeadlineQuery, MetadataStore {
   readonly #partitions = new Map<string, Partition<State>>();
   readonly #feed: { readonly measurementId: string; readonly index: number }[] = [];
+  readonly #scenes = new Map<string, SceneDocument>();
   readonly #continuations = new Map<string, string>();
   #etagCount = 0;
 
@@ -52,7 +51,6 @@ export class MemorySagaStore<State> implements SagaStore<State>, OutboxFeed, Dea
       outputs: [],
       documents: new Map(),
       records: [],
-      scenes: new Map(),
     };
     this.#partitions.set(change.measurementId, partition);
     partition.state = change.state;
@@ -128,6 +126,7 @@ export class MemorySagaStore<State> implements SagaStore<State>, OutboxFeed, Dea
       .flatMap((partition) => [...partition.documents.values()])
       .filter((document) => document.kind === 'measurement')
       .filter((document) => wanted.every(([field, value]) => document[field] === value))
+      .toSorted((one, other) => String(other['updatedAt']).localeCompare(String(one['updatedAt'])))
       .slice(0, limit);
   }
 
@@ -144,17 +143,13 @@ export class MemorySagaStore<State> implements SagaStore<State>, OutboxFeed, Dea
   }
 
   async scenes(measurementId: string): Promise<readonly SceneDocument[]> {
-    return [...(this.#partitions.get(measurementId)?.scenes.values() ?? [])];
+    return [...this.#scenes.values()]
+      .filter((scene) => scene.measurementId === measurementId)
+      .toSorted((one, other) => one.startTime.localeCompare(other.startTime));
   }
 
   async writeScenes(scenes: readonly SceneDocument[]): Promise<void> {
-    for (const scene of scenes) {
-      const partition = this.#partitions.get(scene.measurementId);
-      if (partition === undefined) {
-        throw new RetryableFailure('not-found', `scene ${scene.sceneId}: no such measurement`);
-      }
-      partition.scenes.set(scene.sceneId, scene);
-    }
+    for (const scene of scenes) this.#scenes.set(`${scene.measurementId} ${scene.sceneId}`, scene);
   }
 
   // What the checkers look at; not part of a port.

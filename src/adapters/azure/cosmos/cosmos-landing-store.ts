@@ -71,25 +71,24 @@ export class CosmosLandingStore implements LandingStore {
   async recordFile(
     folder: string,
     file: LandedFile | GoneFile,
-  ): Promise<{ readonly changed: boolean; readonly replaced?: LandedFile }> {
+  ): Promise<{ readonly changed: boolean; readonly before?: LandedFile | GoneFile }> {
     const id = fileIdOf(file.path);
-    const item: FileItem = { id, folder, type: 'file', isGone: 'goneAt' in file, file };
+    const item: FileItem = { id, folder, type: 'file', isGone: 'gone' in file, file };
     const what = `${folder}/${file.path} could not be recorded`;
     for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
-      const before = await readItem<FileItem>(this.#container, id, folder);
-      const replaced = landedOf(before);
-      if (before !== undefined && (timeOf(before.file) > timeOf(file) || isSame(before.file, file)))
-        return { changed: false, ...(replaced === undefined ? {} : { replaced }) };
+      const stored = await readItem<FileItem>(this.#container, id, folder);
+      const before = stored?.file;
+      if (before !== undefined && (timeOf(before) > timeOf(file) || isSame(before, file)))
+        return { changed: false, before };
       const written = await guardedWrite(what, () =>
-        before === undefined
+        stored === undefined
           ? this.#container.items.create(item)
           : this.#container
               .item(id, folder)
-              .replace(item, { accessCondition: { type: 'IfMatch', condition: before._etag } }),
+              .replace(item, { accessCondition: { type: 'IfMatch', condition: stored._etag } }),
       );
       if (written === 'conflict') continue;
-      if (replaced !== undefined) return { changed: true, replaced };
-      return { changed: !item.isGone };
+      return before === undefined ? { changed: !item.isGone } : { changed: true, before };
     }
     throw new Conflict(`${what}: others changed it at each of ${TRIES_MAX} tries.`);
   }
@@ -155,18 +154,16 @@ function folderOf(item: FolderItem & Stored): LandingFolder {
 }
 
 function landedOf(item: FileItem | undefined): LandedFile | undefined {
-  return item === undefined || 'goneAt' in item.file ? undefined : item.file;
+  return item === undefined || 'gone' in item.file ? undefined : item.file;
 }
 
 function timeOf(file: LandedFile | GoneFile): number {
-  return Date.parse('goneAt' in file ? file.goneAt : file.lastModified);
+  return Date.parse(file.seenAt);
 }
 
 function isSame(before: LandedFile | GoneFile, after: LandedFile | GoneFile): boolean {
-  if ('goneAt' in before || 'goneAt' in after) return 'goneAt' in before && 'goneAt' in after;
-  return (
-    before.eTag === after.eTag && before.sizeBytes === after.sizeBytes && timeOf(before) === timeOf(after)
-  );
+  if ('gone' in before || 'gone' in after) return 'gone' in before && 'gone' in after;
+  return before.eTag === after.eTag && before.sizeBytes === after.sizeBytes;
 }
 
 /** Paths are longer than ids may be, and have slashes in them. */
