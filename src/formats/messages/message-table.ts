@@ -129,3 +129,25 @@ function timesWithout(halves: Uint32Array<ArrayBuffer>, misfits: readonly number
   const leftOut = new Set(misfits);
   return times.filter((_, i) => !leftOut.has(i));
 }
+
+/** Rows of several channels that feed one table, by their place in the bytes. */
+export function inFileOrder(parts: readonly MessageRows[]): MessageRows {
+  const [only, ...others] = parts;
+  if (only !== undefined && others.length === 0) return only;
+  const merged = new MessageRows();
+  const cursors = parts.map(() => 0);
+  for (;;) {
+    let next = -1;
+    for (const [i, rows] of parts.entries()) {
+      if (cursors[i]! >= rows.count) continue;
+      if (next < 0 || rows.starts[cursors[i]!]! < parts[next]!.starts[cursors[next]!]!) next = i;
+    }
+    const rows = parts[next];
+    if (rows === undefined) return merged;
+    const from = cursors[next]!;
+    cursors[next] = from + 1;
+    const index = merged.push(rows.starts[from]!, rows.ends[from]!);
+    merged.timeHalves[2 * index] = rows.timeHalves[2 * from]!;
+    merged.timeHalves[2 * index + 1] = rows.timeHalves[2 * from + 1]!;
+  }
+}

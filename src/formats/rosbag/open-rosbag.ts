@@ -1,10 +1,6 @@
 import type { ByteSource } from '../byte-source.ts';
-import { columnarDecoder } from '../messages/columnar-decoder.ts';
-import { type MessageDecoder, rawMessageDecoder } from '../messages/message-decoder.ts';
-import { MessageRows, MessageTable } from '../messages/message-table.ts';
-import { MessageDefinitionError } from '../messages/message-type.ts';
-import { parseRosDefinition } from '../messages/ros-definition.ts';
-import { ROS1_WIRE } from '../messages/wire-layout.ts';
+import { decoderOf, type MessageEncoding } from '../messages/decoder-of.ts';
+import { inFileOrder, type MessageRows, MessageTable } from '../messages/message-table.ts';
 import {
   type Loss,
   LossCounter,
@@ -211,27 +207,6 @@ function countDamage(
   );
 }
 
-function inFileOrder(parts: readonly MessageRows[]): MessageRows {
-  const [only, ...others] = parts;
-  if (only !== undefined && others.length === 0) return only;
-  const merged = new MessageRows();
-  const cursors = parts.map(() => 0);
-  for (;;) {
-    let next = -1;
-    for (const [i, rows] of parts.entries()) {
-      if (cursors[i]! >= rows.count) continue;
-      if (next < 0 || rows.starts[cursors[i]!]! < parts[next]!.starts[cursors[next]!]!) next = i;
-    }
-    const rows = parts[next];
-    if (rows === undefined) return merged;
-    const from = cursors[next]!;
-    cursors[next] = from + 1;
-    const index = merged.push(rows.starts[from]!, rows.ends[from]!);
-    merged.timeHalves[2 * index] = rows.timeHalves[2 * from]!;
-    merged.timeHalves[2 * index + 1] = rows.timeHalves[2 * from + 1]!;
-  }
-}
-
 interface TopicTable {
   readonly table: MessageTable;
   readonly connections: readonly Connection[];
@@ -247,7 +222,7 @@ function tablesOf(index: BagIndex, loss: LossCounter): TopicTable[] {
     const [{ topic, type, md5sum, definition }] = connections;
     const name = names.has(topic) ? `${topic} [${type} ${md5sum}]` : topic;
     names.add(name);
-    const decoder = decoderOf(type, definition, name, loss);
+    const decoder = decoderOf(ros1Encoding(type, definition), name, loss);
     const rowCount = connections.reduce((sum, { id }) => sum + (counts.get(id) ?? 0), 0);
     const columns = decoder.columns;
     const summary = { name, group: name, schemaName: type, encoding: 'ros1', rowCount, columns };
@@ -267,13 +242,7 @@ function groupConnections(index: BagIndex): Map<string, [Connection, ...Connecti
   return groups;
 }
 
-function decoderOf(type: string, definition: string, table: string, loss: LossCounter): MessageDecoder {
-  try {
-    return columnarDecoder(parseRosDefinition(type, definition, 'ros1'), ROS1_WIRE);
-  } catch (error) {
-    if (!(error instanceof MessageDefinitionError)) throw error;
-    const consequence = 'its messages are handed out as bytes';
-    loss.add(0, 0, `${table}: the definition of ${type} cannot be read (${error.message}); ${consequence}`);
-    return rawMessageDecoder();
-  }
+function ros1Encoding(type: string, definition: string): MessageEncoding {
+  const schemaData = new TextEncoder().encode(definition);
+  return { messageEncoding: 'ros1', schemaEncoding: 'ros1msg', schemaName: type, schemaData };
 }

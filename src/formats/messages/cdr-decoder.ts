@@ -1,0 +1,85 @@
+import { columnarDecoder } from './columnar-decoder.ts';
+import type { DecodedMessages, MessageDecoder, MessageSlices } from './message-decoder.ts';
+import type { MessageType } from './message-type.ts';
+import type { WireRules } from './wire-layout.ts';
+
+/** XCDR1 as ROS 2 writes it: aligned to at most 8, counted from behind the encapsulation header. */
+const XCDR1: WireRules = {
+  alignmentMax: 8,
+  littleEndian: true,
+  stringTerminator: true,
+  signedTime: true,
+  listHeader: false,
+  structHeader: false,
+  exactLength: false,
+};
+
+const XCDR2: WireRules = { ...XCDR1, alignmentMax: 4, listHeader: true };
+
+/**
+ * Representation identifiers of the encapsulation header (DDS-XTYPES 1.3, 7.6.2.1.2), second byte. Parameter lists
+ * (mutable types: 2, 3, 10, 11) are not read.
+ */
+const RULES: Readonly<Record<number, WireRules>> = {
+  0: { ...XCDR1, littleEndian: false },
+  1: XCDR1,
+  6: { ...XCDR2, littleEndian: false },
+  7: XCDR2,
+  8: { ...XCDR2, littleEndian: false, structHeader: true },
+  9: { ...XCDR2, structHeader: true },
+};
+
+const ENCAPSULATION_BYTES = 4;
+
+/** Decodes CDR messages, each with its encapsulation header, whatever version of CDR it announces. */
+export function cdrDecoder(message: MessageType): MessageDecoder {
+  const decoders = new Map<number, MessageDecoder>();
+  const decoderFor = (kind: number): MessageDecoder | undefined => {
+    const rules = RULES[kind];
+    const known = decoders.get(kind);
+    if (known !== undefined || rules === undefined) return known;
+    const decoder = columnarDecoder(message, rules);
+    decoders.set(kind, decoder);
+    return decoder;
+  };
+  const columns = columnarDecoder(message, XCDR1).columns;
+  return { columns, decode: (messages, wanted) => decodeKinds(decoderFor, messages, wanted) };
+}
+
+/** All messages of a batch are of the first's kind; one writer does not change it. Others are misfits. */
+function decodeKinds(
+  decoderFor: (kind: number) => MessageDecoder | undefined,
+  { bytes, starts, ends, count }: MessageSlices,
+  wanted: Uint8Array,
+): DecodedMessages {
+  const kind = firstKnownKind(decoderFor, { bytes, starts, ends, count });
+  const decoder = decoderFor(kind) ?? decoderFor(1)!;
+  const rows: number[] = [];
+  const strangers: number[] = [];
+  for (let i = 0; i < count; i += 1) {
+    const whole = ends[i]! - starts[i]! >= ENCAPSULATION_BYTES;
+    if (whole && bytes[starts[i]!] === 0 && bytes[starts[i]! + 1] === kind) rows.push(i);
+    else strangers.push(i);
+  }
+  const payload = {
+    bytes,
+    starts: Uint32Array.from(rows, (row) => starts[row]! + ENCAPSULATION_BYTES),
+    ends: Uint32Array.from(rows, (row) => ends[row]!),
+    count: rows.length,
+  };
+  const decoded = decoder.decode(payload, wanted);
+  if (strangers.length === 0) return decoded;
+  const misfits = [...strangers, ...decoded.misfits.map((i) => rows[i]!)].sort((a, b) => a - b);
+  return { columns: decoded.columns, misfits };
+}
+
+function firstKnownKind(
+  decoderFor: (kind: number) => MessageDecoder | undefined,
+  { bytes, starts, ends, count }: MessageSlices,
+): number {
+  for (let i = 0; i < count; i += 1) {
+    const kind = bytes[starts[i]! + 1]!;
+    if (ends[i]! - starts[i]! >= ENCAPSULATION_BYTES && decoderFor(kind) !== undefined) return kind;
+  }
+  return -1;
+}
