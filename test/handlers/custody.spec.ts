@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { TerminalFailure } from '#domain/failures.ts';
+import type { Envelope } from '#domain/messages.ts';
+import type { Recording } from '#domain/vocabulary.ts';
+import { custodyHandler } from '#handlers/custody.ts';
+import { reportTask } from '#handlers/operations/report-task.ts';
+import { StageBench } from '#test/support/stage-bench.ts';
+
+const REASON = { code: 'file-checksum-mismatch', message: 'a.bin is not what the manifest says' };
+
+async function landed() {
+  const bench = new StageBench();
+  const recording = await bench.land({ 'a.bin': Uint8Array.of(1, 2, 3), 'b/c.bin': Uint8Array.of(4) });
+  const handle = custodyHandler(Object.assign(bench, { rehydrationPollSeconds: 600 }));
+  const conclude = async () => handle(bench.said('landfall.stage.conclude.v1').at(-1) as Envelope);
+  const quarantine = async () => {
+    await handle(
+      bench.command('landfall.measurement.quarantine.v1', { generation: 1, recording, reason: REASON }),
+    );
+    await bench.runTasks();
+    await conclude();
+    return bench.said('landfall.measurement.quarantined.v1')[0]!.data.location;
+  };
+  return { bench, recording, handle, conclude, quarantine };
+}
+
+function restoreOf(
+  bench: StageBench,
+  recording: Recording,
+  from: 'archive' | 'error',
+  location: Recording['folder'],
+) {
+  const priority = 'Standard' as const;
+  return bench.command(
+    'landfall.measurement.restore.v1',
+    { generation: 1, recording, from, locations: [location], priority },
+    50,
+  );
+}
+
+describe('custody', () => {
+  it('moves a rejected measurement to the error zone and says there why', async () => {
+    const { bench, quarantine } = await landed();
+    const location = await quarantine();
+    assert.deepEqual(await bench.paths('landing'), []);
+    const reason = JSON.parse(
+      new TextDecoder().decode(await bench.blobs.read({ ...location, path: `${location.path}reason.json` })),
+    );
+    assert.deepEqual(reason.reason, REASON);
+    assert.deepEqual(
+      await bench.blobs.read({ ...location, path: `${location.path}b/c.bin` }),
+      Uint8Array.of(4),
+    );
+    assert.equal(bench.said('landfall.measurement.quarantined.v1')[0]?.data.fileCount, 3);
+  });
+
+  it('brings it back from the error zone, without the reason, and leaves nothing behind', async () => {
+    const { bench, recording, handle, conclude, quarantine } = await landed();
+    const location = await quarantine();
+    await handle(restoreOf(bench, recording, 'error', location));
+    await bench.runTasks();
+    await conclude();
+    assert.deepEqual(await bench.paths('landing'), [
+      'drive-1/a.bin',
+      'drive-1/b/c.bin',
+      'drive-1/manifest.json',
+    ]);
+    assert.deepEqual(await bench.paths('error'), [`${location.path}reason.json`]);
+    assert.equal(bench.said('landfall.measurement.rehydrated.v1')[0]?.data.fileCount, 3);
+  });
+
+  it('does not overwrite a file that lies in Landing already', async () => {
+    const { bench, recording, handle, conclude, quarantine } = await landed();
+    const location = await quarantine();
+    await bench.put({ ...recording.folder, path: 'drive-1/a.bin' }, Uint8Array.of(9, 9));
+    await handle(restoreOf(bench, recording, 'error', location));
+    await bench.runTasks();
+    await conclude();
+    assert.deepEqual(
+      await bench.blobs.read({ ...recording.folder, path: 'drive-1/a.bin' }),
+      Uint8Array.of(9, 9),
+    );
+    assert.ok((await bench.paths('error')).includes(`${location.path}a.bin`), 'the old version is kept');
+  });
+
+  it('asks archived files back, waits in its queue, and copies once they can be read', async () => {
+    const { bench, recording, handle, conclude } = await landed();
+    const archive = { account: 'archive', container: 'recordings', path: 'm1/' };
+    await bench.put({ ...archive, path: 'm1/a.bin' }, Uint8Array.of(1, 2, 3));
+    await bench.blobs.setTier({ ...archive, path: 'm1/a.bin' }, 'Archive');
+    const command = restoreOf(
+      bench,
+      { ...recording, folder: { ...recording.folder, path: 'back/' } },
+      'archive',
+      archive,
+    );
+    await handle(command);
+    await handle(command);
+    const waiting = bench.sent.filter(({ destination }) => destination.name === 'custody');
+    assert.equal(new Set(waiting.map(({ messageId }) => messageId)).size, 1, 'twice is one waiting');
+    assert.ok(waiting[0]!.enqueueAt!.getTime() > bench.now.getTime());
+    assert.equal((await bench.blobs.head({ ...archive, path: 'm1/a.bin' }))?.tier, 'Hot');
+    await handle(waiting[0]!.envelope);
+    await bench.runTasks();
+    await conclude();
+    assert.deepEqual(await bench.paths('landing', 'recordings', 'back/'), ['back/a.bin']);
+    assert.deepEqual(await bench.paths('archive'), ['m1/a.bin'], 'the archive keeps its copy');
+  });
+
+  it('that finds nothing to restore fails with the places it looked at', async () => {
+    const { bench, recording, handle } = await landed();
+    const gone = { account: 'error', container: 'recordings', path: 'gone/' };
+    await assert.rejects(handle(restoreOf(bench, recording, 'error', gone)), (error: unknown) => {
+      assert.ok(error instanceof TerminalFailure);
+      assert.match(error.message, /nothing to restore.*error\/gone/);
+      return true;
+    });
+  });
+
+  it('tries again by itself, and gives up after three attempts with a dead letter', async () => {
+    const { bench, recording, handle, conclude } = await landed();
+    bench.blobs.commitBlocks = () => Promise.reject(new Error('storage says no'));
+    await handle(
+      bench.command('landfall.measurement.quarantine.v1', { generation: 1, recording, reason: REASON }),
+    );
+    const failTasks = async () => {
+      for (const { taskId } of bench.tasks.submitted().slice(-2))
+        await reportTask(bench, taskId, {
+          outcome: 'failed',
+          reason: { code: 'task-failed', message: 'no' },
+        });
+    };
+    for (const taskCount of [4, 6]) {
+      await failTasks();
+      await conclude();
+      assert.equal(bench.tasks.submitted().length, taskCount);
+    }
+    await failTasks();
+    await assert.rejects(conclude(), /tasks failed/);
+    assert.equal((await bench.paths('landing')).length, 3, 'nothing is lost');
+  });
+});
