@@ -9,6 +9,7 @@ import type { StorageEvent } from './blob-event.ts';
 const EVENTS_PER_POST = 100;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
+const POST_MS_MAX = 5_000;
 
 export class EventOutbox {
   readonly #database: DatabaseSync;
@@ -102,13 +103,13 @@ export class EventOutbox {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body,
-        signal: this.#stop.signal,
+        signal: AbortSignal.timeout(POST_MS_MAX),
       });
       await answer.arrayBuffer();
       return answer.ok;
     } catch (error) {
       // fetch says TypeError when there is no connection: Event Grid is down or restarting, so the events wait.
-      if (error instanceof TypeError || this.#stop.signal.aborted) return false;
+      if (error instanceof TypeError || (error as Error).name === 'TimeoutError') return false;
       throw error;
     }
   }
