@@ -39,9 +39,11 @@ export function createLoopbackServer(
   tls: TlsIdentity | undefined,
   serve: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server {
+  // Longer than clients keep idle connections, so that none sends a request into one that is just being closed.
+  const options = { keepAliveTimeout: 120_000 };
   return tls === undefined
-    ? createHttpServer(serve)
-    : createHttpsServer({ key: tls.key, cert: tls.cert }, serve);
+    ? createHttpServer(options, serve)
+    : createHttpsServer({ ...options, key: tls.key, cert: tls.cert }, serve);
 }
 
 /** Listens on 127.0.0.1; port 0 takes a free one. Returns the port. Throws `PortTakenError`. */

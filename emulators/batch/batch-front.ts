@@ -79,9 +79,9 @@ export class BatchFront {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (await serveFaultControl(this.#facilities.faults, request, response)) return;
+    if (request.url === '/control/nodes/lose') return this.#loseNodes(request, response);
     const fault = this.#facilities.faults.next(request);
     if (fault !== undefined && (await commitFaultBeforeExecution(fault, response))) return;
-    if (request.url === '/control/nodes/lose') return this.#loseNodes(request, response);
     const headers = this.#commonHeaders(request);
     let answer: Answer;
     try {

@@ -16,6 +16,7 @@ export class Job {
   readonly tasks = new Map<string, TaskDocument>();
   /** Tasks that may start, in the order in which they became ready. */
   readonly #ready = new Set<TaskDocument>();
+  readonly #incomplete = new Set<TaskDocument>();
   readonly #dependents = new Map<string, Set<TaskDocument>>();
 
   constructor(document: JobDocument) {
@@ -34,11 +35,14 @@ export class Job {
   remove(task: TaskDocument): void {
     this.tasks.delete(task.id);
     this.#ready.delete(task);
+    this.#incomplete.delete(task);
     for (const id of dependencyIds(task)) this.#dependents.get(id)?.delete(task);
   }
 
   /** To be called when the state of a task has changed. */
   updateReadiness(task: TaskDocument): void {
+    if (task.state === 'completed') this.#incomplete.delete(task);
+    else this.#incomplete.add(task);
     if (task.state === 'active' && dependencyIds(task).every((id) => this.#isSatisfied(id)))
       this.#ready.add(task);
     else this.#ready.delete(task);
@@ -51,7 +55,7 @@ export class Job {
   }
 
   allTasksCompleted(): boolean {
-    return [...this.tasks.values()].every(({ state }) => state === 'completed');
+    return this.#incomplete.size === 0;
   }
 
   /** "Get Task Counts": completed tasks are counted once more as succeeded or failed. */

@@ -37,7 +37,7 @@ interface AzuriteAccount {
 
 type Constructor<Instance> = new (...parameters: readonly unknown[]) => Instance;
 
-const KEEP_ALIVE_SECONDS = 5;
+const KEEP_ALIVE_SECONDS = 120;
 const ANY_API_VERSION = true;
 
 /** Starts Azurite on loopback over the files in `dataFolder`. Throws `PortTakenError`. */

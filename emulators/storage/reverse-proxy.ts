@@ -38,8 +38,10 @@ export function forward(
         .writeHead(502, { 'content-type': 'text/plain' })
         .end(`Azurite did not answer: ${error.message}`);
   });
-  // A client that goes away in the middle of an upload must not leave half a blob behind.
-  request.on('aborted', () => upstream.destroy());
+  // A client that goes away in the middle leaves neither half a blob nor an open connection behind.
+  response.on('close', () => {
+    if (!response.writableFinished) upstream.destroy();
+  });
   request.pipe(upstream);
 }
 
