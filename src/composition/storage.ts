@@ -1,0 +1,20 @@
+import { AzureBlobStore } from '#adapters/azure/blob/azure-blob-store.ts';
+import { StorageAccounts } from '#adapters/azure/blob/storage-accounts.ts';
+import { accessOf } from '#adapters/azure/credentials.ts';
+import type { BlobStore } from '#domain/ports/blob-store.ts';
+import type { Settings } from './settings.ts';
+
+export function storageAccountsOf(settings: Settings): StorageAccounts {
+  return new StorageAccounts(
+    Object.fromEntries(
+      Object.entries(settings.storage).map(([account, storage]) => [
+        account,
+        { endpoint: storage.endpoint, access: accessOf(storage) },
+      ]),
+    ),
+  );
+}
+
+export function blobStoreOf(settings: Settings): BlobStore {
+  return new AzureBlobStore(storageAccountsOf(settings));
+}
