@@ -12,6 +12,7 @@ import { badRequest, CosmosRefusal } from './refusal.ts';
 import { documentNumberOf } from './resource-ids.ts';
 import { isVisible, type RequestScope } from './scope.ts';
 import { type CompiledQuery, compileQuery, type NumberedDocument, type ResultRow } from './sql/execute.ts';
+import { textEqualities } from './sql/prefilter.ts';
 import {
   checkQuery,
   documentPathOf,
@@ -110,10 +111,11 @@ export function answerQuery(
   checkCompositeIndex(queryRequest.query, container);
 
   const position = positionOf(headerOf(request, 'x-ms-continuation'));
+  const comparisons = textEqualities(queryRequest.query.query, queryRequest.parameters);
   let scanned = 0;
   function* documents(): Iterable<NumberedDocument> {
     const after = queryRequest.query.paging === 'scan' ? Math.max(0, position.number - 1) : 0;
-    for (const row of store.scan(container, scope.stored, after)) {
+    for (const row of store.scan(container, scope.stored, after, comparisons)) {
       if (!isVisible(row, container, scope, request.nowMs)) continue;
       scanned += 1;
       yield { number: row.number, document: JSON.parse(row.body) as Json };

@@ -59,12 +59,25 @@ export interface DocumentRow {
   readonly ttl: number | null;
 }
 
+/** Of more documents than these, a compared property is worth an index. */
+const INDEX_FROM_DOCUMENTS = 1000;
+
+/** Every index makes writing dearer. */
+const MAX_PROPERTY_INDEXES = 4;
+
+/** The property at this path, of plain identifiers, must be this text. */
+export interface TextComparison {
+  readonly path: readonly string[];
+  readonly text: string;
+}
+
 /** Containers and documents, in a file or in memory. */
 export class Store {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   readonly #databases = new Map<string, Resource>();
   readonly #containers = new Map<string, Container>();
+  #propertyIndexes = new Set<string>();
   #lastDocumentNumber = 0;
   #inTransaction = false;
 
@@ -83,6 +96,14 @@ export class Store {
       this.#statement(`SELECT value FROM counters WHERE name = 'document'`).get()?.['value'] ?? 0,
     );
     this.#loadResources();
+    this.#loadPropertyIndexes();
+  }
+
+  #loadPropertyIndexes(): void {
+    const rows = this.#statement(
+      `SELECT name FROM sqlite_schema WHERE type = 'index' AND name GLOB 'documents_of_*'`,
+    ).all();
+    this.#propertyIndexes = new Set(rows.map((row) => String(row['name'])));
   }
 
   #statement(sql: string): StatementSync {
@@ -152,6 +173,7 @@ export class Store {
     this.#inTransaction = false;
     this.#database.exec('ROLLBACK');
     this.#loadResources();
+    this.#loadPropertyIndexes();
   }
 
   /** Runs writes of which either all happen or, when the function throws, none. */
@@ -323,12 +345,39 @@ export class Store {
     );
   }
 
-  /** Documents in the order of their numbers, from behind a number on. */
-  scan(container: Container, scope: DocumentScope, afterNumber = 0): Iterable<DocumentRow> {
+  /**
+   * Documents in the order of their numbers, from behind a number on. Documents that fail one of the comparisons are
+   * left out. A property that is compared over all partitions of many documents is indexed from then on.
+   */
+  scan(
+    container: Container,
+    scope: DocumentScope,
+    afterNumber = 0,
+    comparisons: readonly TextComparison[] = [],
+  ): Iterable<DocumentRow> {
     const { condition, values } = scopeCondition(scope);
+    const extracts = comparisons.map(({ path }) => `json_extract(body, '$.${path.join('.')}')`);
+    const [first] = comparisons;
+    if (scope.kind === 'all' && first !== undefined && this.#lastDocumentNumber > INDEX_FROM_DOCUMENTS) {
+      this.#indexProperty(first.path, extracts[0] ?? '');
+    }
+    const compared = extracts.map((extract) => ` AND ${extract} = ?`).join('');
     return this.#statement(
-      `SELECT * FROM documents WHERE container = ?${condition} AND number > ? ORDER BY number`,
-    ).iterate(container.number, ...values, afterNumber) as Iterable<unknown> as Iterable<DocumentRow>;
+      `SELECT * FROM documents WHERE container = ?${condition}${compared} AND number > ? ORDER BY number`,
+    ).iterate(
+      container.number,
+      ...values,
+      ...comparisons.map(({ text }) => text),
+      afterNumber,
+    ) as Iterable<unknown> as Iterable<DocumentRow>;
+  }
+
+  #indexProperty(path: readonly string[], extract: string): void {
+    const name = `documents_of_${path.join('_')}`;
+    if (this.#propertyIndexes.has(name) || this.#propertyIndexes.size >= MAX_PROPERTY_INDEXES) return;
+    this.#beginWrite();
+    this.#database.exec(`CREATE INDEX IF NOT EXISTS "${name}" ON documents (container, ${extract})`);
+    this.#propertyIndexes.add(name);
   }
 
   /** Documents in the order of their last write, from behind a log sequence number on. */

@@ -216,7 +216,8 @@ describe('documents in the Cosmos DB emulator', () => {
     });
     await nested.items.create({ id: '1', fleet: 'f', vehicle: { vin: 'v' } });
     await nested.items.create({ id: '1', fleet: 'f', vehicle: { vin: 'w' } });
-    await nested.items.create({ id: '1', fleet: 'fg', vehicle: { vin: 'v' } });
+    for (const fleet of ['fg', 'f!', 'e'])
+      await nested.items.create({ id: '1', fleet, vehicle: { vin: 'v' } });
     assert.equal((await nested.item('1', ['f', 'w']).read()).resource?.vehicle.vin, 'w');
     const ofFleet = await nested.items.query('SELECT * FROM c', { partitionKey: ['f'] }).fetchAll();
     assert.equal(ofFleet.resources.length, 2);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Container, FeedOptions, SqlQuerySpec } from '@azure/cosmos';
+import type { Container, FeedOptions, OperationInput, SqlQuerySpec } from '@azure/cosmos';
 import fc from 'fast-check';
 import { type Account, signedRequest, startAccount, statusOf } from '#test/emulators/cosmos/account.ts';
 
@@ -179,6 +179,32 @@ describe('queries in the Cosmos DB emulator', () => {
       .fetchNext();
     assert.deepEqual(first.resources, ['b', 'd']);
     assert.deepEqual(rest.resources, ['e', 'f', 'h']);
+  });
+
+  it('finds the same in a large container, where it indexes what queries compare', async function () {
+    this.timeout(20_000);
+    const large = await account.container({ id: 'large', partitionKey: { paths: ['/pk'] } });
+    const values = ['1', 1, '{"a":1}', { a: 1 }, true, 'true', null, 'null', 'é', undefined];
+    for (let batch = 0; batch < 11; batch++) {
+      const creates = Array.from({ length: 100 }, (_, index) => ({
+        operationType: 'Create' as const,
+        resourceBody: {
+          id: `${batch}-${index}`,
+          pk: `${batch}`,
+          deep: { kind: values[index % values.length] },
+        },
+      }));
+      await large.items.batch(creates as OperationInput[], `${batch}`);
+    }
+    for (const value of ['1', '{"a":1}', 'true', 'null', 'é', 'none']) {
+      const query = {
+        query: 'SELECT VALUE c.deep.kind FROM c WHERE c.pk != "x" AND c.deep.kind = @value',
+        parameters: [{ name: '@value', value }],
+      };
+      const { resources } = await large.items.query(query).fetchAll();
+      assert.deepEqual(new Set(resources), new Set(value === 'none' ? [] : [value]));
+      assert.equal(resources.length, value === 'none' ? 0 : 110);
+    }
   });
 
   it('refuses a continuation token that is not one of its own', async () => {
