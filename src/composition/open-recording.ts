@@ -21,6 +21,16 @@ const OPENERS: readonly Opener[] = [
     magics: ['#ROSBAG V2.0\n'],
     load: async () => (await import('#formats/rosbag/open-rosbag.ts')).openRosbag,
   },
+  {
+    format: 'mcap',
+    magics: ['\x89MCAP0\r\n'],
+    load: async () => (await import('#formats/mcap/open-mcap.ts')).openMcap,
+  },
+  {
+    format: 'mdf4',
+    magics: ['MDF ', 'UnFinMF '],
+    load: async () => (await import('#formats/mdf4/open.ts')).openMdf4,
+  },
 ];
 
 const MAGIC_BYTES_MAX = 16;
