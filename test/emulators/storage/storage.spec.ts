@@ -1,5 +1,6 @@
 // Against "Azure Blob Storage as an Event Grid source" and the Blob and Data Lake Storage Gen2 REST documentation.
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import {
   BlobSASPermissions,
   type ContainerClient,
@@ -7,6 +8,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob';
 import { type RunningStorage, startStorage } from '#emulators/storage/storage.ts';
+import { sharedKeyAuthorization } from '#emulators/storage-shared-key.ts';
 import {
   ACCOUNT_KEY,
   containerClient,
@@ -35,7 +37,7 @@ describe('storage emulator', () => {
       ],
       dataFolder,
       eventGridEndpoint: sink.endpoint,
-      archiveRehydrateSeconds: 0.5,
+      archiveRehydrateSeconds: 1.5,
     });
     flat = containerClient(storage.endpoint, 'landing', 'recordings');
     hierarchical = containerClient(storage.endpoint, 'lake', 'recordings');
@@ -144,6 +146,30 @@ describe('storage emulator', () => {
       assert.deepEqual(story(sink, 'batch/1 x.bin'), ['BlobCreated PutBlob', 'BlobDeleted DeleteBlob']);
       assert.deepEqual(story(sink, 'batch/2 x.bin'), ['BlobCreated PutBlob', 'BlobDeleted DeleteBlob']);
       assert.deepEqual(story(sink, 'batch/3 x.bin'), []);
+    });
+
+    it('keeps nothing of an upload that breaks off, and tells nothing of it', async () => {
+      const target = '/landing/recordings/broken.bin';
+      const headers: Record<string, string> = {
+        'x-ms-version': '2023-11-03',
+        'x-ms-date': new Date().toUTCString(),
+        'x-ms-blob-type': 'BlockBlob',
+        'content-length': '1000000',
+      };
+      headers['authorization'] = sharedKeyAuthorization('landing', ACCOUNT_KEY, {
+        method: 'PUT',
+        target,
+        headers,
+      });
+      const upload = request(storage.endpoint + target, { method: 'PUT', headers });
+      const broken = new Promise((resolve) => upload.once('error', resolve));
+      upload.write(Buffer.alloc(500_000), () => upload.destroy(new Error('the line is cut')));
+      await broken;
+      const blob = flat.getBlockBlobClient('broken.bin');
+      assert.equal(await blob.exists(), false);
+      await blob.upload('whole', 5);
+      await settled();
+      assert.deepEqual(story(sink, '/broken.bin'), ['BlobCreated PutBlob']);
     });
 
     it('serves the dfs endpoint without events, as accounts without a hierarchy do', async () => {
