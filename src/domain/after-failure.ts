@@ -43,11 +43,16 @@ export type AfterFailure =
   /** Gives the message back as it is: this process is stopping. */
   | { readonly action: 'abandon' };
 
-export function afterFailure(error: unknown, delivery: Delivery): AfterFailure {
+/** @param delaysMs waits before the retries; a setting, short in tests. */
+export function afterFailure(
+  error: unknown,
+  delivery: Delivery,
+  delaysMs: readonly number[] = RETRY_DELAYS_MS,
+): AfterFailure {
   if (error instanceof Cancelled) return { action: 'abandon' };
   if (error instanceof TerminalFailure) return deadLetter(error);
   if (error instanceof Conflict) return retryLater(delivery, CONFLICT_DELAY_MS, delivery.failureCount);
-  const delayMs = RETRY_DELAYS_MS[delivery.failureCount];
+  const delayMs = delaysMs[delivery.failureCount];
   if (delayMs === undefined) return deadLetter(error);
   const atLeastMs = error instanceof RetryableFailure ? (error.retryAfterMs ?? 0) : 0;
   return retryLater(delivery, Math.max(delayMs, atLeastMs), delivery.failureCount + 1);
