@@ -55,6 +55,10 @@ export function answerBatch(store: Store, container: Container, request: CosmosR
 }
 
 function parsedOperations(bodyText: string): JsonObject[] {
+  // HybridRow begins with the byte 0x81, which is no UTF-8.
+  if (bodyText.startsWith('\u{FFFD}')) {
+    throw badRequest('This batch is in HybridRow; the emulator takes batches in JSON.');
+  }
   const operations = JSON.parse(bodyText) as Json;
   if (!Array.isArray(operations) || !operations.every(isJsonObject) || operations.length === 0) {
     throw badRequest('The body of a batch is a JSON array of operations.');

@@ -18,6 +18,7 @@ import type { Container, DocumentRow, Store } from './store.ts';
 /** Source: "Azure Cosmos DB service quotas", per-item limits. */
 export const MAX_DOCUMENT_BYTES = 2 * 1024 * 1024;
 const MAX_ID_BYTES = 1023;
+const MAX_NESTING = 128;
 const MAX_TTL_SECONDS = 2_147_483_647;
 
 /** What became of an operation that did not fail. */
@@ -145,6 +146,9 @@ export class Documents {
   /** The document without system properties, and its partition key. Throws 400 when it cannot be stored. */
   #checked(partitionKey: string | undefined, body: Json): { document: StorableDocument; key: string } {
     if (!isJsonObject(body)) throw badRequest('The input content is invalid: a document is a JSON object.');
+    if (isDeeperThan(body, MAX_NESTING)) {
+      throw badRequest(`The document is nested deeper than ${MAX_NESTING} levels.`);
+    }
     const document = withoutSystemProperties(body);
     checkId(document['id']);
     checkTtl(document['ttl'], this.#container);
@@ -215,6 +219,11 @@ function withoutSystemProperties(document: JsonObject): JsonObject {
   }
   const { _rid, _self, _etag, _ts, _attachments, _lsn, ...own } = document;
   return own;
+}
+
+function isDeeperThan(value: Json, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((part: Json) => isDeeperThan(part, levels - 1));
 }
 
 function checkId(id: Json | undefined): void {

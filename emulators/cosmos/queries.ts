@@ -108,7 +108,7 @@ export function answerQuery(
   if (queryRequest.query.query.groupBy !== undefined && queryRequest.query.query.orderBy !== undefined) {
     throw badRequest("'ORDER BY' is not supported in presence of GROUP BY.");
   }
-  checkCompositeIndex(queryRequest.query, container);
+  checkOrderIndex(queryRequest.query, container);
 
   const position = positionOf(headerOf(request, 'x-ms-continuation'));
   const comparisons = textEqualities(queryRequest.query.query, queryRequest.parameters);
@@ -129,7 +129,7 @@ export function answerQuery(
       'x-ms-item-count': String(page.texts.length),
       ...(page.continuation === undefined ? {} : { 'x-ms-continuation': page.continuation }),
     },
-    requestCharge: Math.round((2.23 + scanned * 0.03 + page.texts.join().length / 4096) * 100) / 100,
+    requestCharge: Math.round((2.23 + scanned * 0.03 + page.sizeBytes / 4096) * 100) / 100,
   };
 }
 
@@ -169,15 +169,21 @@ function refuseUnmergeable(info: QueryInfo, request: CosmosRequest): void {
 }
 
 /**
- * ORDER BY several paths needs a composite index of the same paths, in the same or all in the opposite directions.
- * Source: "Indexing policies in Azure Cosmos DB", section "ORDER BY queries on multiple properties".
+ * ORDER BY needs an index: of one path that is not excluded, or for several paths a composite index of the same paths,
+ * in the same or all in the opposite directions.
+ * Source: "Indexing policies in Azure Cosmos DB", sections "Including and excluding property paths" and "ORDER BY
+ * queries on multiple properties".
  */
-function checkCompositeIndex({ query }: CompiledQuery, container: Container): void {
+function checkOrderIndex({ query }: CompiledQuery, container: Container): void {
   const source = query.sources[0];
-  if (query.orderBy === undefined || query.orderBy.length < 2 || source?.kind !== 'path') return;
-  const wanted = query.orderBy.map(
-    ({ expression, direction }) => `${documentPathOf(expression, source.alias)} ${direction}`,
-  );
+  if (query.orderBy === undefined || source?.kind !== 'path') return;
+  const paths = query.orderBy.map(({ expression }) => documentPathOf(expression, source.alias) ?? '');
+  const [first] = paths;
+  if (first !== undefined && paths.length === 1) {
+    if (!isExcluded(first, container)) return;
+    throw badRequest('The index path corresponding to the specified order-by item is excluded.');
+  }
+  const wanted = query.orderBy.map(({ direction }, index) => `${paths[index]} ${direction}`);
   const served = compositeIndexes(container).some(
     (index) => sameOrder(index, wanted) || sameOrder(index.map(opposite), wanted),
   );
@@ -185,6 +191,32 @@ function checkCompositeIndex({ query }: CompiledQuery, container: Container): vo
   throw badRequest(
     'The order by query does not have a corresponding composite index that it can be served from.',
   );
+}
+
+/** The longest pattern that covers a path decides. */
+function isExcluded(path: string, container: Container): boolean {
+  const covering = (list: 'includedPaths' | 'excludedPaths') =>
+    Math.max(
+      -1,
+      ...indexedPatterns(container, list)
+        .filter((pattern) => coversPath(pattern, path))
+        .map((pattern) => pattern.length),
+    );
+  return covering('excludedPaths') > covering('includedPaths');
+}
+
+function indexedPatterns(container: Container, list: 'includedPaths' | 'excludedPaths'): string[] {
+  const policy = container.body['indexingPolicy'];
+  const entries = isJsonObject(policy) ? policy[list] : undefined;
+  return (Array.isArray(entries) ? (entries as readonly Json[]) : []).map((entry) =>
+    isJsonObject(entry) ? String(entry['path']).replaceAll('"', '') : '',
+  );
+}
+
+/** `/a/?` covers the value at `/a`, `/a/*` everything at and below it. */
+function coversPath(pattern: string, path: string): boolean {
+  const stem = pattern.replace(/\/[?*]$/, '');
+  return pattern.endsWith('/*') ? stem === '' || `${path}/`.startsWith(`${stem}/`) : path === stem;
 }
 
 /** Each index as `/path ascending` texts. */
@@ -249,6 +281,7 @@ function isPosition(value: unknown): value is Position {
 
 interface Page {
   readonly texts: readonly string[];
+  readonly sizeBytes: number;
   readonly continuation: string | undefined;
 }
 
@@ -278,7 +311,7 @@ function pageOf(
     if (taken >= window.limit) break;
     if (texts.length >= wanted || sizeBytes >= MAX_RESPONSE_BYTES) {
       const token = Buffer.from(JSON.stringify({ ...spot, taken })).toString('base64url');
-      return { texts, continuation: token };
+      return { texts, sizeBytes, continuation: token };
     }
     const text = JSON.stringify(row.value);
     texts.push(text);
@@ -288,7 +321,7 @@ function pageOf(
     const sameSpot = spot.number === row.number && JSON.stringify(spot.order) === JSON.stringify(order);
     spot = { number: row.number, within: sameSpot ? spot.within + 1 : 1, order, taken };
   }
-  return { texts, continuation: undefined };
+  return { texts, sizeBytes, continuation: undefined };
 }
 
 /** Is a row behind the position? Rows at the position itself are counted off. */

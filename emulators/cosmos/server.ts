@@ -18,7 +18,7 @@ import { Store } from './store.ts';
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
 /** How often documents whose time to live is over are removed from the file; they are invisible before. */
-const SWEEP_INTERVAL_MS = 5000;
+const SWEEP_INTERVAL_MS = 60_000;
 
 export interface CosmosOptions {
   /** Where `cosmos.sqlite` lies; absent: everything is in memory. */

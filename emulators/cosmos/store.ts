@@ -373,7 +373,7 @@ export class Store {
   }
 
   #indexProperty(path: readonly string[], extract: string): void {
-    const name = `documents_of_${path.join('_')}`;
+    const name = `documents_of_${path.join('.')}`;
     if (this.#propertyIndexes.has(name) || this.#propertyIndexes.size >= MAX_PROPERTY_INDEXES) return;
     this.#beginWrite();
     this.#database.exec(`CREATE INDEX IF NOT EXISTS "${name}" ON documents (container, ${extract})`);

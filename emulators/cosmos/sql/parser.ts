@@ -52,11 +52,24 @@ export function parsePatchCondition(text: string): Query {
   return parseQuery(prefix + text);
 }
 
+/** Source: "Azure Cosmos DB service quotas", SQL query limits. */
+const MAX_TEXT_LENGTH = 512 * 1024;
+
+/** Deeper nesting would exhaust the stack of whoever walks the tree. */
+const MAX_NESTING = 200;
+
+/** `a OR b OR c …` makes a tree as deep as it has operators. */
+const MAX_CHAIN = 2000;
+
 class Parser {
   readonly #tokens: readonly Token[];
   #at = 0;
+  #nesting = 0;
 
   constructor(text: string) {
+    if (text.length > MAX_TEXT_LENGTH) {
+      throw new QueryRefusal('SC3001', `The query is longer than ${MAX_TEXT_LENGTH} characters.`);
+    }
     this.#tokens = tokensOf(text);
   }
 
@@ -212,6 +225,24 @@ class Parser {
   }
 
   #expression(): Expression {
+    this.#enter();
+    const expression = this.#ternary();
+    this.#nesting -= 1;
+    return expression;
+  }
+
+  #enter(): void {
+    this.#nesting += 1;
+    if (this.#nesting <= MAX_NESTING) return;
+    throw this.#tooDeep();
+  }
+
+  #tooDeep(): QueryRefusal {
+    const message = `The query is nested deeper than ${MAX_NESTING} levels, or chains more than ${MAX_CHAIN} operators.`;
+    return new QueryRefusal('SC3002', message, this.#token.span);
+  }
+
+  #ternary(): Expression {
     const { start } = this.#token.span;
     const left = this.#betweenOrLogical();
     if (this.#takes('??')) {
@@ -249,7 +280,8 @@ class Parser {
     if (operators === undefined) return this.#unary();
     const { start } = this.#token.span;
     let left = level === COMPARISON_LEVEL ? this.#membership() : this.#binary(level + 1);
-    for (;;) {
+    for (let length = 0; ; length++) {
+      if (length > MAX_CHAIN) throw this.#tooDeep();
       const found = operators.find((candidate) => this.#sees(candidate));
       if (found === undefined) return left;
       this.#at += 1;
@@ -289,7 +321,9 @@ class Parser {
     const operator = token.kind === 'keyword' ? token.word : token.kind === 'symbol' ? token.text : '';
     if (!UNARY.has(operator)) return this.#membersOf(this.#primary());
     this.#at += 1;
+    this.#enter();
     const operand = this.#unary();
+    this.#nesting -= 1;
     const span = this.#spanFrom(token.span.start);
     return { kind: 'unary', operator: operator as UnaryOperator, operand, span };
   }

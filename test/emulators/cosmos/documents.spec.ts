@@ -113,6 +113,14 @@ describe('documents in the Cosmos DB emulator', () => {
       assert.equal(await statusOf(container.items.create(megabytes(2 * 1024 * 1024 - 100))), 'accepted');
     });
 
+    it('a document of more than 128 levels', async () => {
+      const nested = (levels: number) =>
+        `{"id":"deep","measurementId":"m","a":${'['.repeat(levels)}${']'.repeat(levels)}}`;
+      assert.equal((await post(nested(127))).status, 201);
+      assert.equal((await post(nested(128))).status, 400);
+      assert.equal((await post(nested(100_000))).status, 400);
+    });
+
     it('a time to live of 0', async () => {
       assert.equal(await statusOf(container.items.create({ id: 'h', measurementId: 'm', ttl: 0 })), '400');
     });

@@ -115,6 +115,22 @@ describe('queries in the Cosmos DB emulator', () => {
     assert.equal(await statusOf(order('c.n ASC, c.g DESC')), '400');
   });
 
+  it('does not order by a path that the container excludes from its index', async () => {
+    const partial = await account.container({
+      id: 'partial',
+      partitionKey: { paths: ['/pk'] },
+      indexingPolicy: {
+        includedPaths: [{ path: '/*' }, { path: '/bulk/name/?' }],
+        excludedPaths: [{ path: '/bulk/*' }],
+      },
+    });
+    const order = (by: string) =>
+      statusOf(partial.items.query(`SELECT * FROM c ORDER BY ${by}`, { partitionKey: 'a' }).fetchAll());
+    assert.equal(await order('c.n'), 'accepted');
+    assert.equal(await order('c.bulk.size'), '400');
+    assert.equal(await order('c.bulk.name'), 'accepted');
+  });
+
   it('sorts values of all types, absent ones first, as the service ranks them', async () => {
     const mixed = await account.container({ id: 'mixed', partitionKey: { paths: ['/pk'] } });
     const values = [[1], 'b', 2, true, null, undefined, { a: 1 }, 'a', false, -1];

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { compileQuery } from '#emulators/cosmos/sql/execute.ts';
 import { checkQuery, planQuery } from '#emulators/cosmos/sql/query-plan.ts';
 import { QueryRefusal } from '#emulators/cosmos/sql/refusal.ts';
@@ -45,6 +46,70 @@ describe('the grammar of the query language', () => {
       assert.equal(verdictOn(text), verdict);
     });
   }
+
+  it('answers any text with a query or a refusal, and never with a crash', () => {
+    const words = [
+      'SELECT',
+      'VALUE',
+      '*',
+      'FROM',
+      'c',
+      'JOIN',
+      'IN',
+      'WHERE',
+      '(',
+      ')',
+      '[',
+      ']',
+      '{',
+      '}',
+      ',',
+      '.',
+    ];
+    const more = [
+      "'x'",
+      '1',
+      'AND',
+      'NOT',
+      'BETWEEN',
+      'LIKE',
+      'ORDER',
+      'BY',
+      'TOP',
+      'COUNT',
+      '@p',
+      '=',
+      '?',
+      ':',
+      '-',
+    ];
+    const soup = fc.array(fc.constantFrom(...words, ...more), { maxLength: 14 });
+    const text = fc.oneof(
+      soup.map((tokens) => `SELECT ${tokens.join(' ')}`),
+      fc.string().map((rest) => `SELECT * FROM c WHERE ${rest}`),
+    );
+    fc.assert(
+      fc.property(text, (query) => typeof verdictOn(query) === 'string'),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('refuses what is nested so deeply that nobody can walk it', () => {
+    for (const [open, close] of [
+      ['(', ')'],
+      ['[', ']'],
+      ['~', ''],
+      ['{"a": ', '}'],
+    ] as const) {
+      const text = `SELECT VALUE ${open.repeat(50_000)}1${close.repeat(50_000)} FROM c`;
+      assert.match(verdictOn(text), /^SC3002/, open);
+    }
+    const chain = (length: number) => `SELECT * FROM c WHERE c.n = 0${' OR c.n = 1'.repeat(length)}`;
+    assert.equal(verdictOn(chain(1999)), 'accepted');
+    assert.match(verdictOn(chain(40_000)), /^SC3002/);
+    assert.equal(verdictOn(`SELECT * FROM c WHERE c.n IN (${'1, '.repeat(20_000)}2)`), 'accepted');
+    assert.match(verdictOn(`SELECT * FROM c WHERE c.n = '${'x'.repeat(600_000)}'`), /^SC3001/);
+  });
 
   it('binds NOT as tightly as a sign, as the service does', () => {
     const matches = (condition: string) => {
