@@ -114,6 +114,31 @@ export function readSettings(environment: Environment): Settings {
   };
 }
 
+/** What a task needs: its storage, the way back, where telemetry goes, and where it may write local files. */
+export interface TaskSettings
+  extends Pick<Settings, 'storage' | 'api' | 'home' | 'applicationInsightsConnectionString'> {
+  readonly scratchRoot?: string;
+}
+
+/** @throws {SettingsError} naming the variable. */
+export function readTaskSettings(environment: Environment): TaskSettings {
+  const clientId = environment['LANDFALL_IDENTITY_CLIENT_ID'];
+  const home = environment['LANDFALL_HOME'];
+  const monitor = environment['APPLICATIONINSIGHTS_CONNECTION_STRING'];
+  // Batch gives each task a folder on the node's temporary disk (Batch, "Environment variables").
+  const scratchRoot = environment['AZ_BATCH_TASK_WORKING_DIR'];
+  return {
+    storage: storageAccess(environment, {
+      auth: 'managed-identity',
+      ...(clientId === undefined ? {} : { clientId }),
+    }),
+    api: required(environment, 'LANDFALL_API'),
+    ...(monitor === undefined ? {} : { applicationInsightsConnectionString: monitor }),
+    ...(home === undefined ? {} : { home }),
+    ...(scratchRoot === undefined ? {} : { scratchRoot }),
+  };
+}
+
 function timingsOf(environment: Environment): Timings {
   const named = (name: string) => environment[`LANDFALL_${name}`];
   const parsed = Timings.safeParse({

@@ -4,7 +4,7 @@ import { accessOf } from '#adapters/azure/credentials.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { Settings } from './settings.ts';
 
-export function storageAccountsOf(settings: Settings): StorageAccounts {
+export function storageAccountsOf(settings: Pick<Settings, 'storage'>): StorageAccounts {
   return new StorageAccounts(
     Object.fromEntries(
       Object.entries(settings.storage).map(([account, storage]) => [
@@ -15,6 +15,6 @@ export function storageAccountsOf(settings: Settings): StorageAccounts {
   );
 }
 
-export function blobStoreOf(settings: Settings): BlobStore {
+export function blobStoreOf(settings: Pick<Settings, 'storage'>): BlobStore {
   return new AzureBlobStore(storageAccountsOf(settings));
 }
