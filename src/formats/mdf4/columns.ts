@@ -304,7 +304,7 @@ const NS_PER_MS = 1_000_000n;
 function canOpenColumn(channel: Channel, group: ChannelGroup): ColumnPlan {
   const isDate = channel.dataType === DataType.canOpenDate;
   const { byteOffset } = channel;
-  if (byteOffset + (isDate ? 7 : 6) > group.dataBytes) {
+  if (channel.bitCount !== (isDate ? 56 : 48) || byteOffset + (isDate ? 7 : 6) > group.dataBytes) {
     throw new Mdf4Damage(`channel ${channel.name} ends outside of its record of ${group.dataBytes} bytes`);
   }
   const milliseconds = (view: DataView, at: number) => {

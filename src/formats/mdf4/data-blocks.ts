@@ -176,17 +176,19 @@ export async function readCompressedHeader(reader: BlockReader, block: DataBlock
 
 /**
  * Undoes the transposition of a DZ block: byte k of all records lay together. What does not fill a last record was
- * appended as it is (4.26.3).
+ * appended as it is (4.26.3). With `wantedBytes`, one flag per byte of a record, the other bytes stay zero.
  */
-export function untranspose(bytes: Uint8Array, recordBytes: number): Uint8Array {
+export function untranspose(bytes: Uint8Array, recordBytes: number, wantedBytes?: Uint8Array): Uint8Array {
   const count = recordBytes === 0 ? 0 : Math.floor(bytes.length / recordBytes);
   if (count <= 1 || recordBytes === 1) return bytes;
+  const wanted = wantedBytes?.length === recordBytes ? wantedBytes : undefined;
   const records = new Uint8Array(bytes.length);
   // Some records at a time, so that what is written stays in the processor's cache.
   const step = Math.max(1, Math.floor((1 << 15) / recordBytes));
   for (let first = 0; first < count; first += step) {
     const last = Math.min(first + step, count);
     for (let byte = 0; byte < recordBytes; byte++) {
+      if (wanted !== undefined && wanted[byte] === 0) continue;
       const column = byte * count;
       for (let record = first, at = first * recordBytes + byte; record < last; record++, at += recordBytes) {
         records[at] = bytes[column + record]!;

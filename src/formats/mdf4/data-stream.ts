@@ -26,26 +26,43 @@ export interface StreamSource {
   readonly onBytes: (sizeBytes: number) => void;
 }
 
-/** Plain blocks are read in steps of this size; compressed ones are taken whole, as they must be. */
+/** How a stream is going to be used; nothing of it changes what the stream is. */
+export interface StreamUse {
+  readonly kind?: DataBlockKind;
+  /** Plain blocks are read in steps of this size; compressed ones are taken whole, as they must be. */
+  readonly stepBytes?: number;
+  /** One flag per byte of a record: bytes that nobody looks at need not be put back in their place. */
+  readonly wantedBytes?: Uint8Array;
+}
+
 const STEP_BYTES = 1 << 22;
 
 /** The stream behind a data link, in order. Nothing is read before it is asked for. */
 export async function* piecesOf(
   source: StreamSource,
   dataLink: number,
-  kind: DataBlockKind = 'values',
+  use: StreamUse = {},
 ): AsyncGenerator<Piece> {
-  for await (const block of dataBlocksOf(source.reader, dataLink, source.unfinished, kind)) {
+  let position = 0;
+  for await (const block of dataBlocksOf(source.reader, dataLink, source.unfinished, use.kind)) {
     if ('lost' in block) yield { kind: 'lost', sizeBytes: block.sizeBytes, reason: block.lost };
-    else if (block.header.id === 'DZ') yield await decompressed(source, block);
-    else yield* plain(source, block);
+    else if (block.header.id === 'DZ') {
+      // Only where records begin with the block is the n-th byte of its records the n-th of theirs.
+      const isAligned = use.wantedBytes !== undefined && position % use.wantedBytes.length === 0;
+      const piece = await decompressed(source, block, isAligned ? use.wantedBytes : undefined);
+      position += piece.kind === 'bytes' ? piece.bytes.length : (piece.sizeBytes ?? Number.NaN);
+      yield piece;
+    } else {
+      yield* plain(source, block, use.stepBytes ?? STEP_BYTES);
+      position += block.dataBytes;
+    }
   }
 }
 
-async function* plain(source: StreamSource, block: DataBlock): AsyncGenerator<Piece> {
+async function* plain(source: StreamSource, block: DataBlock, stepBytes: number): AsyncGenerator<Piece> {
   const start = block.header.offset + BLOCK_HEADER_BYTES;
-  for (let at = 0; at < block.dataBytes; at += STEP_BYTES) {
-    const lengthBytes = Math.min(STEP_BYTES, block.dataBytes - at);
+  for (let at = 0; at < block.dataBytes; at += stepBytes) {
+    const lengthBytes = Math.min(stepBytes, block.dataBytes - at);
     const bytes = await source.reader.bytes(start + at, lengthBytes);
     source.onBytes(lengthBytes);
     yield { kind: 'bytes', bytes, startsBlock: at === 0 };
@@ -59,7 +76,11 @@ async function* plain(source: StreamSource, block: DataBlock): AsyncGenerator<Pi
   }
 }
 
-async function decompressed(source: StreamSource, block: DataBlock): Promise<Piece> {
+async function decompressed(
+  source: StreamSource,
+  block: DataBlock,
+  wantedBytes?: Uint8Array,
+): Promise<Piece> {
   let originalBytes: number | undefined;
   try {
     const compressed = await readCompressedHeader(source.reader, block);
@@ -67,15 +88,16 @@ async function decompressed(source: StreamSource, block: DataBlock): Promise<Pie
     if (compressed.compressedOffset + compressed.compressedBytes > source.reader.sizeBytes) {
       throw new Mdf4Damage(`the DZ block at ${block.header.offset} ends behind the end of the file`);
     }
-    const bytes = await source.reader.bytes(compressed.compressedOffset, compressed.compressedBytes);
+    const packed = await source.reader.bytes(compressed.compressedOffset, compressed.compressedBytes);
     source.onBytes(compressed.compressedBytes);
-    const original = await inflate(source, compressed.algorithm, bytes, originalBytes);
+    const original = await inflate(source, compressed.algorithm, packed, originalBytes);
     if (original.length !== originalBytes) {
       throw new Mdf4Damage(
         `the DZ block at ${block.header.offset} became ${original.length} bytes, not ${originalBytes}`,
       );
     }
-    return { kind: 'bytes', bytes: untranspose(original, compressed.transposedBy), startsBlock: true };
+    const bytes = untranspose(original, compressed.transposedBy, wantedBytes);
+    return { kind: 'bytes', bytes, startsBlock: true };
   } catch (error) {
     if (!(error instanceof Mdf4Damage)) throw error;
     return { kind: 'lost', sizeBytes: originalBytes, reason: error.message };

@@ -77,13 +77,18 @@ export class Mdf4Reader implements RecordingReader {
     const { parts, summary } = selected.table;
     // Parts of which no column is wanted are not read, except the first, which has the master.
     const read = selected.plans.map((plans, index) => index === 0 || plans.length > 0);
-    const records = parts.map((part) => new SortedRecords(this.#source, part, this.#loss));
     const apart = parts.map((part, index) => this.#apartReaders(part, selected.plans[index]!));
     const strideBytes = parts.reduce((sum, { group }) => sum + group.dataBytes + group.invalidationBytes, 0);
     const rowsWanted = Math.max(
       1,
       Math.min(BATCH_ROWS_MAX, Math.floor(BATCH_BYTES / Math.max(1, strideBytes))),
     );
+    const { master } = selected.table;
+    const records = parts.map((part, index) => {
+      const channels = selected.plans[index]!.map((plan) => plan.channel);
+      if (index === 0 && master !== undefined) channels.push(master.channel);
+      return new SortedRecords(this.#source, part, { batchRows: rowsWanted, channels }, this.#loss);
+    });
     let firstRow = 0;
     for (;;) {
       const taken = await Promise.all(

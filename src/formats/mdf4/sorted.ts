@@ -1,7 +1,7 @@
 import type { LossCounter } from '../recording-reader.ts';
 import { type Piece, piecesOf, type StreamSource } from './data-stream.ts';
 import type { Records } from './field-values.ts';
-import type { ChannelGroup } from './model.ts';
+import { type Channel, type ChannelGroup, isVirtual } from './model.ts';
 import type { TablePart } from './tables.ts';
 
 /** Some records and, where not all of them could be read, which ones. */
@@ -26,15 +26,32 @@ export class SortedRecords {
   readonly #rowsMax: number;
   #row = 0;
 
-  constructor(source: StreamSource, { dataGroup, group, isColumnOriented }: TablePart, loss: LossCounter) {
+  /** `batchRows` is how many records are going to be taken at a time, `channels` which ones are going to be decoded. */
+  constructor(
+    source: StreamSource,
+    { dataGroup, group, isColumnOriented }: TablePart,
+    { batchRows, channels }: { readonly batchRows: number; readonly channels: readonly Channel[] },
+    loss: LossCounter,
+  ) {
     this.#group = group;
     this.#loss = loss;
     // Column-oriented lists (4.2) keep invalidation bytes in blocks of their own.
     const apart = isColumnOriented && group.invalidationBytes > 0;
     const valueBytes = isColumnOriented ? group.dataBytes : group.dataBytes + group.invalidationBytes;
-    this.#values = new ByteFlow(piecesOf(source, dataGroup.dataLink), valueBytes, loss);
+    this.#values = new ByteFlow(
+      piecesOf(source, dataGroup.dataLink, {
+        stepBytes: Math.max(1, valueBytes) * batchRows,
+        wantedBytes: wantedBytesOf(channels, group, valueBytes),
+      }),
+      valueBytes,
+      loss,
+    );
     this.#invalidation = apart
-      ? new ByteFlow(piecesOf(source, dataGroup.dataLink, 'invalidation'), group.invalidationBytes, loss)
+      ? new ByteFlow(
+          piecesOf(source, dataGroup.dataLink, { kind: 'invalidation' }),
+          group.invalidationBytes,
+          loss,
+        )
       : undefined;
     this.#rowsMax = claimedRows(source, group);
   }
@@ -72,6 +89,24 @@ function claimedRows(source: StreamSource, group: ChannelGroup): number {
   }
   const isUnknown = source.unfinished.cycleCounters || group.cycleCount === 0;
   return isUnknown ? Number.POSITIVE_INFINITY : group.cycleCount;
+}
+
+/** Which bytes of a record the channels look at, invalidation bytes always. */
+function wantedBytesOf(channels: readonly Channel[], group: ChannelGroup, strideBytes: number): Uint8Array {
+  const wanted = new Uint8Array(strideBytes);
+  wanted.fill(1, group.dataBytes);
+  const all = channels.flatMap((channel) => [
+    channel,
+    ...(channel.sizeChannel === undefined ? [] : [channel.sizeChannel]),
+  ]);
+  for (const channel of all) {
+    if (isVirtual(channel)) continue;
+    const end = channel.byteOffset + Math.ceil((channel.bitOffset + channel.bitCount) / 8);
+    // Elements of an array lie where their strides lead.
+    if (channel.array === undefined) wanted.fill(1, channel.byteOffset, end);
+    else wanted.fill(1);
+  }
+  return wanted;
 }
 
 function interleave(values: Records, flags: Records, dataBytes: number, invalidationBytes: number): Records {

@@ -31,7 +31,7 @@ export interface Mdf4Table {
   readonly isSorted: boolean;
 }
 
-const RECORD_BYTES_MAX = 1 << 28;
+const RECORD_BYTES_MAX = 1 << 26;
 
 /** All tables of the file, in its order. Groups that cannot be read are counted. */
 export async function tablesOf(
