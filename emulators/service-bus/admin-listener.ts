@@ -91,7 +91,7 @@ export class AdminListener {
   #administer(request: IncomingMessage, url: URL, body: string): AdminAnswer {
     const { status, xml } = this.#administration.answer({
       method: request.method ?? 'GET',
-      path: decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, ''),
+      path: decodePath(url.pathname),
       query: url.searchParams,
       baseUrl: `http://${request.headers.host}`,
       authorization: request.headers.authorization,
@@ -113,6 +113,17 @@ export class AdminListener {
     if (!fault.success) return json(400, { error: z.prettifyError(fault.error) });
     this.#parts.faults.add(fault.data);
     return json(201, { faults: this.#parts.faults.pending() });
+  }
+}
+
+/** Decoded, without slashes at its ends. What is not percent-encoded properly names nothing, and stays as it is. */
+function decodePath(pathname: string): string {
+  const path = pathname.replace(/^\/+|\/+$/g, '');
+  try {
+    return decodeURIComponent(path);
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return path;
   }
 }
 

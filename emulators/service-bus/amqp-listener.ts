@@ -2,6 +2,7 @@
 import type { AddressInfo, Server } from 'node:net';
 import type { Broker } from './broker.ts';
 import { ClientConnection } from './client-connection.ts';
+import { parseAddress } from './entity.ts';
 import { MAX_MESSAGE_SIZE_BYTES } from './entity-description.ts';
 import type { FaultEffect, Faults } from './faults.ts';
 import type { ManagementNode } from './management.ts';
@@ -179,7 +180,7 @@ export class AmqpListener {
       proceed(false);
       return;
     }
-    this.#withFault('attach', address, link.connection, (effect) => {
+    this.#withFault('attach', parseAddress(address).path, link.connection, (effect) => {
       if (effect?.dropsConnection) link.connection.socket.destroy();
       else if (!effect?.losesAnswer) proceed(effect?.isBusy === true);
     });
@@ -260,7 +261,7 @@ export class AmqpListener {
       return;
     }
     const { entityAddress } = node;
-    this.#withFault('management', entityAddress, context.connection, (effect) => {
+    this.#withFault('management', parseAddress(entityAddress).path, context.connection, (effect) => {
       const answer = effect?.isBusy ? busyAnswer() : this.#management.answer(entityAddress, request);
       this.#broker.whenStored(() => {
         if (effect?.dropsConnection) context.connection.socket.destroy();

@@ -1,5 +1,5 @@
 /** The management node of an entity (`<entity>/$management`): request in, answer out, over AMQP. */
-import type { Broker, ReceivableNode, Settlement } from './broker.ts';
+import type { Broker, Settlement } from './broker.ts';
 import { MAX_MESSAGE_SIZE_BYTES } from './entity-description.ts';
 import { encodeForDelivery, parseMessage } from './message-codec.ts';
 import type { StoredMessage } from './message-queue.ts';
@@ -8,7 +8,6 @@ import type { RuleManagement } from './rule-management.ts';
 import { malformed, messageTooLarge, notAllowed, ServiceBusError } from './service-bus-error.ts';
 
 const ARRAY_OF = { long: 0x81, timestamp: 0x83, uuid: 0x98 } as const;
-const STATE_CODE = { active: 0, deferred: 1, scheduled: 2 } as const;
 const NO_LOCK_TOKEN = Buffer.alloc(16);
 /** receiver-settle-mode of receive-by-sequence-number: 0 receives and deletes, 1 locks. */
 const SETTLE_FIRST = 0;
@@ -120,12 +119,8 @@ export class ManagementNode {
   #updateDisposition(address: string, body: Body): object {
     const target = this.#broker.receivable(address);
     const settlement = settlementOf(body);
-    for (const token of lockTokensOf(body)) this.#settle(target, token, settlement);
+    for (const token of lockTokensOf(body)) this.#broker.settle(target, token, settlement);
     return {};
-  }
-
-  #settle(target: ReceivableNode, token: string, settlement: Settlement): void {
-    this.#broker.settle(target, token, settlement);
   }
 }
 
@@ -156,7 +151,7 @@ function settlementOf(body: Body): Settlement {
 }
 
 function encodePeeked(message: StoredMessage, lockedUntil?: number): Buffer {
-  return encodeForDelivery(message.content, { ...message, lockedUntil, state: STATE_CODE[message.state] });
+  return encodeForDelivery(message.content, { ...message, lockedUntil });
 }
 
 function lockTokensOf(body: Body): string[] {

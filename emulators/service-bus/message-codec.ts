@@ -19,6 +19,9 @@ const SECTION = {
 
 const TYPE = { long: 0x81, timestamp: 0x83, smallInt: 0x54, nullValue: 0x40 } as const;
 
+/** Values of `x-opt-message-state`. */
+const STATE_CODE = { active: 0, deferred: 1, scheduled: 2 } as const;
+
 /** A map entry whose value is kept encoded. */
 type EncodedEntry = readonly [key: string, value: Buffer];
 
@@ -45,8 +48,7 @@ export interface BrokerStamp {
   readonly enqueuedAt: number;
   readonly deliveryCount: number;
   readonly lockedUntil?: number | undefined;
-  /** 0 active, 1 deferred, 2 scheduled. */
-  readonly state: 0 | 1 | 2;
+  readonly state: keyof typeof STATE_CODE;
   readonly deadLetterSource?: string | undefined;
 }
 
@@ -124,7 +126,7 @@ export function encodeForDelivery(content: MessageContent, stamp: BrokerStamp): 
   if (stamp.lockedUntil !== undefined) {
     annotations.push(['x-opt-locked-until', eightBytes(TYPE.timestamp, stamp.lockedUntil)]);
   }
-  annotations.push(['x-opt-message-state', Buffer.from([TYPE.smallInt, stamp.state])]);
+  annotations.push(['x-opt-message-state', Buffer.from([TYPE.smallInt, STATE_CODE[stamp.state]])]);
   if (stamp.deadLetterSource !== undefined) {
     annotations.push(['x-opt-deadletter-source', encodeValue(stamp.deadLetterSource)]);
   }

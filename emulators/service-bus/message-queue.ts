@@ -177,10 +177,6 @@ export class MessageQueue {
     return message;
   }
 
-  hasReady(now: number): boolean {
-    return this.#next(now) !== undefined;
-  }
-
   renewLock(token: string, now: number): number {
     const message = this.#held(token, now);
     const lock = message.lock!;

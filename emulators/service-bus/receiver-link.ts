@@ -14,7 +14,6 @@ import {
 import { ServiceBusError, serverBusy } from './service-bus-error.ts';
 
 const PRE_SETTLED = 1;
-const STATE_CODE = { active: 0, deferred: 1, scheduled: 2 } as const;
 const DELIVERY_FORMAT = 0;
 
 export type OutcomeName = 'accepted' | 'rejected' | 'released' | 'modified';
@@ -125,7 +124,6 @@ export class ReceiverLink implements Consumer {
     const payload = encodeForDelivery(message.content, {
       ...message,
       lockedUntil: this.mode === 'peekLock' ? lock?.until : undefined,
-      state: STATE_CODE[message.state],
     });
     this.#sentCount++;
     if (this.mode === 'receiveAndDelete' || lock === undefined) {

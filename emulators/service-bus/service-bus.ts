@@ -51,7 +51,6 @@ export async function startServiceBus(options: ServiceBusOptions): Promise<Servi
   };
   const store = new MessageStore(options.dataFolder);
   const registry = new EntityRegistry(store, now);
-  registry.declare(namespace);
   const broker = new Broker(registry, store, now);
   const faults = new Faults();
   const management = new ManagementNode(broker, new RuleManagement(registry));
@@ -77,6 +76,7 @@ export async function startServiceBus(options: ServiceBusOptions): Promise<Servi
     store.close();
   };
   try {
+    registry.declare(namespace);
     broker.start();
     const port = await amqp.listen();
     const adminPort = await admin.listen(LOOPBACK, options.adminPort);

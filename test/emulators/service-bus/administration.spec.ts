@@ -149,6 +149,22 @@ describe('Service Bus: ServiceBusAdministrationClient', () => {
     assert.equal((await failureOf(namespace.send('fresh', { body: 1 }))).code, 'MessagingEntityNotFound');
   });
 
+  it('keeps what can no longer be forwarded in the transfer dead-letter queue', async () => {
+    const { administration, client } = namespace;
+    await administration.deleteQueue('validate');
+    await namespace.send('commands', {
+      body: 'stranded',
+      subject: 'validate',
+      applicationProperties: { generation: 2 },
+    });
+    const counts = await administration.getSubscriptionRuntimeProperties('commands', 'validate');
+    assert.equal(counts.transferDeadLetterMessageCount, 1);
+    const receiver = client.createReceiver('commands', 'validate', { subQueueType: 'transferDeadLetter' });
+    const [message] = await namespace.receive(receiver);
+    assert.equal(message?.body, 'stranded');
+    assert.match(message.deadLetterErrorDescription ?? '', /could not be forwarded to 'validate'/);
+  });
+
   it('refuses what exists, what does not, what cannot be read, and a wrong key', async () => {
     const { administration, emulator } = namespace;
     assert.equal(

@@ -19,7 +19,7 @@ const STAMP = {
   enqueuedAt: 1_700_000_000_000,
   deliveryCount: 3,
   lockedUntil: 1_700_000_060_000,
-  state: 0,
+  state: 'active',
   deadLetterSource: 'landing',
 } as const;
 
