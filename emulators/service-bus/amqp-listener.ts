@@ -40,6 +40,8 @@ export interface AmqpListenerOptions {
   readonly accessKey: AccessKey;
   readonly now: () => number;
   readonly idleTimeoutMs?: number | undefined;
+  /** Takes what an operator should know of: connections that had to be ended. */
+  readonly report: (line: string) => void;
 }
 
 type RequestNode = { readonly kind: 'cbs' } | { readonly kind: 'management'; readonly entityAddress: string };
@@ -131,11 +133,14 @@ export class AmqpListener {
     container.on('session_close', ({ connection, session }: RheaContext) => {
       this.#connections.get(connection)?.unregisterAll(session);
     });
-    // Without listeners rhea throws what a broken client causes. The connection ends by itself; nothing is to be done.
-    for (const event of ['error', 'connection_error', 'protocol_error', 'session_error']) {
+    // rhea ends the connection by itself. Without listeners it would throw, and one broken client ended them all.
+    for (const event of ['error', 'protocol_error']) {
+      container.on(event, (error: Error) => this.#options.report(`A connection was ended: ${error.stack}`));
+    }
+    // What a client gives as its reason to close something; the close itself has an event of its own.
+    for (const event of ['connection_error', 'session_error', 'sender_error', 'receiver_error']) {
       container.on(event, () => undefined);
     }
-    for (const event of ['sender_error', 'receiver_error']) container.on(event, () => undefined);
   }
 
   #listenToLinks(): void {
@@ -247,12 +252,9 @@ export class AmqpListener {
     );
   }
 
-  #onOutcome({ sender, delivery, connection }: RheaContext, outcome: OutcomeName): void {
+  #onOutcome({ sender, delivery }: RheaContext, outcome: OutcomeName): void {
     const receiver = this.#receivers.get(sender);
-    if (receiver === undefined) return;
-    this.#withFault('settle', receiver.entityPath, connection, (effect) =>
-      receiver.settle(delivery, outcome, effect),
-    );
+    receiver?.settle(delivery, outcome, this.#faults.strike('settle', receiver.entityPath));
   }
 
   #onRequest(context: RheaContext, node: RequestNode, request: DecodedMessage): void {
@@ -302,7 +304,7 @@ export class AmqpListener {
   }
 
   #withFault(
-    operation: 'attach' | 'send' | 'settle' | 'management',
+    operation: 'attach' | 'send' | 'management',
     entityPath: string,
     connection: RheaConnection,
     proceed: (effect: FaultEffect | undefined) => void,

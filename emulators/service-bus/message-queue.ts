@@ -193,7 +193,7 @@ export class MessageQueue {
   abandon(token: string, changes: Readonly<Record<string, unknown>>, now: number): DeadLetter | undefined {
     const message = this.#held(token, now);
     message.content = this.#changed(message, changes);
-    return this.#unlock(message, now);
+    return this.#unlock(message);
   }
 
   defer(token: string, changes: Readonly<Record<string, unknown>>, now: number): void {
@@ -264,7 +264,7 @@ export class MessageQueue {
         activated.push(message);
         continue;
       }
-      const deadLetter = due.kind === 'lock' ? this.#unlock(message, now) : this.#expire(message);
+      const deadLetter = due.kind === 'lock' ? this.#unlock(message) : this.#expire(message);
       if (deadLetter !== undefined) deadLetters.push(deadLetter);
       else becameReady ||= due.kind === 'lock';
     }
@@ -338,7 +338,7 @@ export class MessageQueue {
     return content;
   }
 
-  #unlock(message: StoredMessage, now: number): DeadLetter | undefined {
+  #unlock(message: StoredMessage): DeadLetter | undefined {
     this.#byToken.delete(message.lock!.token);
     message.lock = undefined;
     message.deliveryCount++;
@@ -350,11 +350,9 @@ export class MessageQueue {
         description: `Message could not be consumed after ${this.limits.maxDeliveryCount} delivery attempts.`,
       };
     }
-    // A lock shields from expiry; once it is gone, what has expired meanwhile goes.
-    if (message.state === 'active' && message.expiresAt <= now) return this.#expire(message);
     this.#onChange(message, 'stored');
     if (message.state === 'active') this.#ready.push(message);
-    // Its expiry may have passed by unnoticed while the lock shielded it.
+    // Its expiry may have passed by unnoticed while the lock shielded it; then `advance` collects it at once.
     this.#watch(message);
     return undefined;
   }

@@ -85,16 +85,8 @@ export class ReceiverLink implements Consumer {
     if (token === undefined) return;
     this.#tokens.delete(delivery);
     this.#answersUnderWay++;
-    const refusal = effect?.isBusy
-      ? serverBusy()
-      : this.#apply(token, settlementOf(name, delivery.remote_state));
-    this.#broker.whenStored(() => {
-      if (effect?.dropsConnection) this.#link.connection.socket.destroy();
-      else if (effect?.losesAnswer) forget(delivery);
-      else answer(delivery, refusal);
-      this.#answersUnderWay--;
-      this.#releaseDetach();
-    });
+    if (effect === undefined || effect.delayMs === 0) this.#conclude(delivery, token, name, effect);
+    else setTimeout(() => this.#conclude(delivery, token, name, effect), effect.delayMs).unref();
   }
 
   /**
@@ -132,6 +124,19 @@ export class ReceiverLink implements Consumer {
     }
     const tag = swapGuidByteOrder(Buffer.from(lock.token, 'hex'));
     this.#tokens.set(this.#link.send(payload, tag, DELIVERY_FORMAT), lock.token);
+  }
+
+  #conclude(delivery: RheaDelivery, token: string, name: OutcomeName, effect: FaultEffect | undefined): void {
+    const refusal = effect?.isBusy
+      ? serverBusy()
+      : this.#apply(token, settlementOf(name, delivery.remote_state));
+    this.#broker.whenStored(() => {
+      if (effect?.dropsConnection) this.#link.connection.socket.destroy();
+      else if (effect?.losesAnswer || this.#link.connection.socket.destroyed) forget(delivery);
+      else answer(delivery, refusal);
+      this.#answersUnderWay--;
+      this.#releaseDetach();
+    });
   }
 
   #apply(token: string, settlement: Settlement): ServiceBusError | undefined {

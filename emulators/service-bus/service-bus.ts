@@ -29,6 +29,8 @@ export interface ServiceBusOptions {
   readonly key?: string | undefined;
   /** How long a silent connection is kept; 240 s when left out, as in Azure. */
   readonly idleTimeoutMs?: number | undefined;
+  /** Takes what an operator should know of; standard error when left out. */
+  readonly report?: ((line: string) => void) | undefined;
 }
 
 export interface ServiceBusEmulator {
@@ -60,6 +62,7 @@ export async function startServiceBus(options: ServiceBusOptions): Promise<Servi
     accessKey,
     now,
     idleTimeoutMs: options.idleTimeoutMs,
+    report: options.report ?? console.error,
   });
   const admin = new AdminListener({
     registry,

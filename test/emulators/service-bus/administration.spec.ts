@@ -163,6 +163,9 @@ describe('Service Bus: ServiceBusAdministrationClient', () => {
     const [message] = await namespace.receive(receiver);
     assert.equal(message?.body, 'stranded');
     assert.match(message.deadLetterErrorDescription ?? '', /could not be forwarded to 'validate'/);
+    await receiver.deadLetterMessage(message);
+    const [again] = await namespace.receive(receiver);
+    assert.equal(again?.body, 'stranded', 'a dead letter that is dead-lettered stays where it is');
   });
 
   it('refuses what exists, what does not, what cannot be read, and a wrong key', async () => {

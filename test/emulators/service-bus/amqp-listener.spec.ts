@@ -18,11 +18,12 @@ const NO_RETRY = { retryOptions: { ...QUICK_RETRIES, maxRetries: 0, timeoutInMs:
 
 describe('Service Bus: the AMQP port', () => {
   let namespace: LocalNamespace;
+  const reports: string[] = [];
 
   before(async () => {
     namespace = await openNamespace(
       entitiesOf([{ Name: 'landing' }, { Name: 'kept' }, { Name: 'raw' }], [{ Name: 'events' }]),
-      { idleTimeoutMs: 500 },
+      { idleTimeoutMs: 500, report: (line) => reports.push(line) },
     );
   });
 
@@ -59,14 +60,15 @@ describe('Service Bus: the AMQP port', () => {
   });
 
   it('goes on after clients that send garbage', async () => {
-    const open = Buffer.from([0, 0, 0, 12, 2, 0, 0, 0, 0x00, 0x53, 0x14, 0x45]);
+    const brokenOpen = Buffer.from([0, 0, 0, 12, 2, 0, 0, 0, 0x00, 0x53, 0x10, 0x02]);
     const greetings = [
       Buffer.from('GET / HTTP/1.1\r\n\r\n'),
       Buffer.from('AMQP\x00\x00\x09\x01', 'latin1'),
       Buffer.from([0, 0, 0, 200, 1, 2, 3]),
-      Buffer.concat([Buffer.from('AMQP\x00\x01\x00\x00', 'latin1'), open]),
+      Buffer.concat([Buffer.from('AMQP\x00\x01\x00\x00', 'latin1'), brokenOpen]),
     ];
     for (const greeting of greetings) await talk(namespace.emulator.port, greeting);
+    assert.ok(reports.some((line) => line.startsWith('A connection was ended: ')));
     await namespace.send('kept', { body: 'still here' });
     assert.deepEqual(await namespace.bodies('kept'), ['still here']);
   });

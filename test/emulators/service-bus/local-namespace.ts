@@ -44,7 +44,12 @@ export interface LocalNamespace {
 
 export async function openNamespace(
   entities: EntitiesFile,
-  options: { client?: ServiceBusClientOptions; dataFolder?: string; idleTimeoutMs?: number } = {},
+  options: {
+    client?: ServiceBusClientOptions;
+    dataFolder?: string;
+    idleTimeoutMs?: number;
+    report?: (line: string) => void;
+  } = {},
 ): Promise<LocalNamespace> {
   const emulator = await startServiceBus({
     entities,
@@ -52,6 +57,7 @@ export async function openNamespace(
     adminPort: 0,
     dataFolder: options.dataFolder,
     idleTimeoutMs: options.idleTimeoutMs,
+    report: options.report,
   });
   const client = new ServiceBusClient(emulator.connectionString, {
     retryOptions: QUICK_RETRIES,

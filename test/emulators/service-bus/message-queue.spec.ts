@@ -143,6 +143,15 @@ describe('Service Bus: a queue, whatever happens in whatever order', () => {
     assert.equal(queue.advance(500).deadLetters[0]?.reason, 'TTLExpiredException');
   });
 
+  it('refuses a settlement when the lock is over, even before anybody else got the message', () => {
+    const { queue } = newModel();
+    queue.enqueue({ content: CONTENT, hopCount: 0 }, 0);
+    queue.lockNext('a', 0);
+    assert.throws(() => queue.complete('a', LOCK_MS), /lock supplied is invalid/);
+    assert.throws(() => queue.renewLock('a', LOCK_MS), /lock supplied is invalid/);
+    assert.equal(queue.size, 1);
+  });
+
   it('never lets a deferred message expire', () => {
     const { queue } = newModel();
     queue.enqueue({ content: { ...CONTENT, timeToLiveMs: 500 }, hopCount: 0 }, 0);
