@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { EntitiesFileError, parseEntitiesFile } from './entities-file.ts';
+import { DataFolderInUseError } from './message-store.ts';
 import { DEFAULT_ACCESS_KEY, type ServiceBusEmulator, startServiceBus } from './service-bus.ts';
 
 const USAGE = `Usage: node emulators/service-bus/main.ts --entities <file> [--data <folder>] [--port 5672]
@@ -38,7 +39,7 @@ async function start(): Promise<ServiceBusEmulator> {
       );
     }
     if (code === 'ENOENT' && path === flags.entities) fail(`The entities file ${path} does not exist.`);
-    if (error instanceof EntitiesFileError) fail(error.message);
+    if (error instanceof EntitiesFileError || error instanceof DataFolderInUseError) fail(error.message);
     throw error;
   }
 }

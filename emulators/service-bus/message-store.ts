@@ -10,6 +10,8 @@ import { encodeContent, parseMessage } from './message-codec.ts';
 import type { StoredMessage } from './message-queue.ts';
 
 const SCHEMA_VERSION = 1;
+/** SQLite's result code for a database that somebody else has locked. */
+const SQLITE_BUSY = 5;
 /** A message's key is queue · 2^36 + sequence number, which keeps a queue's messages together and in order. */
 const SEQUENCE_RANGE = 2 ** 36;
 const MAX_QUEUE_ID = 2 ** 17 - 1;
@@ -59,6 +61,10 @@ export interface StoredQueue {
   readonly lastSequenceNumber: number;
 }
 
+export class DataFolderInUseError extends Error {
+  override readonly name = 'DataFolderInUseError';
+}
+
 export class MessageStore {
   readonly #database: DatabaseSync;
   readonly #statements: Record<'put' | 'remove' | 'sequence' | 'seen', StatementSync>;
@@ -75,7 +81,7 @@ export class MessageStore {
     this.#database = new DatabaseSync(
       dataFolder === undefined ? ':memory:' : join(dataFolder, 'service-bus.sqlite'),
     );
-    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    this.#claim(dataFolder);
     this.#checkVersion(dataFolder);
     this.#database.exec(SCHEMA);
     this.#statements = {
@@ -218,6 +224,23 @@ export class MessageStore {
     this.#changed.clear();
     this.#sequenceNumbers.clear();
     this.#seen.length = 0;
+  }
+
+  /** One process at a time: two would each hold, and hand out, the same messages. */
+  #claim(dataFolder: string | undefined): void {
+    try {
+      this.#database.exec(
+        'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ' +
+          'BEGIN IMMEDIATE; COMMIT;',
+      );
+    } catch (error) {
+      this.#database.close();
+      if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+      throw new DataFolderInUseError(
+        `The data folder ${dataFolder} is in use by another process: a Service Bus emulator is running already. ` +
+          'Stop it, or choose another --data and --port (the local stack: set LANDFALL_PORT_BASE).',
+      );
+    }
   }
 
   #checkVersion(dataFolder: string | undefined): void {

@@ -43,7 +43,10 @@ export interface ServiceBusEmulator {
   close(): Promise<void>;
 }
 
-/** @throws EntitiesFileError for entities that cannot be; an Error with code EADDRINUSE for a port that is taken */
+/**
+ * @throws EntitiesFileError for entities that cannot be; DataFolderInUseError when another process has the folder; an
+ * Error with code EADDRINUSE for a port that is taken
+ */
 export async function startServiceBus(options: ServiceBusOptions): Promise<ServiceBusEmulator> {
   const namespace = 'parsed' in options.entities ? options.entities.parsed : readEntities(options.entities);
   const now = Date.now;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseMessage } from '#emulators/service-bus/message-codec.ts';
 import type { StoredMessage } from '#emulators/service-bus/message-queue.ts';
-import { MessageStore } from '#emulators/service-bus/message-store.ts';
+import { DataFolderInUseError, MessageStore } from '#emulators/service-bus/message-store.ts';
 
 const MESSAGE: StoredMessage = {
   sequenceNumber: 2 ** 33,
@@ -30,20 +30,17 @@ describe('Service Bus: the store', () => {
 
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('calls back only when another reader can see the change on disk', async () => {
+  it('calls back only when the change is in the files', async () => {
     const store = new MessageStore(folder);
     const { queueId } = store.openQueue('landing');
-    const reader = new DatabaseSync(join(folder, 'service-bus.sqlite'), { readOnly: true });
-    const visible = () => Number(reader.prepare('SELECT COUNT(*) AS count FROM messages').get()?.['count']);
     store.put(queueId, MESSAGE);
     let visibleAtCallback: number | undefined;
     store.whenStored(() => {
-      visibleAtCallback = visible();
+      visibleAtCallback = messageCountInCopyOf(folder);
     });
     assert.equal(visibleAtCallback, undefined, 'nothing is promised before the write');
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(visibleAtCallback, 1);
-    reader.close();
     store.close();
   });
 
@@ -66,6 +63,13 @@ describe('Service Bus: the store', () => {
     again.close();
   });
 
+  it('refuses a folder that another process has, and frees it when it closes', () => {
+    const first = new MessageStore(folder);
+    assert.throws(() => new MessageStore(folder), DataFolderInUseError);
+    first.close();
+    new MessageStore(folder).close();
+  });
+
   it('refuses data of another version, and names the remedy', () => {
     new MessageStore(folder).close();
     const database = new DatabaseSync(join(folder, 'service-bus.sqlite'));
@@ -74,3 +78,15 @@ describe('Service Bus: the store', () => {
     assert.throws(() => new MessageStore(folder), /has version 99.*Delete the folder/s);
   });
 });
+
+/** What a process would find that started now, after this one was killed. */
+function messageCountInCopyOf(folder: string): number {
+  const copy = mkdtempSync(join(folder, 'copy-'));
+  for (const file of ['service-bus.sqlite', 'service-bus.sqlite-wal']) {
+    copyFileSync(join(folder, file), join(copy, file));
+  }
+  const database = new DatabaseSync(join(copy, 'service-bus.sqlite'));
+  const count = Number(database.prepare('SELECT COUNT(*) AS count FROM messages').get()?.['count']);
+  database.close();
+  return count;
+}
