@@ -13,7 +13,7 @@ export interface PlacingPorts {
 /** What decides where a measurement's data goes. */
 export interface PlacingFacts {
   readonly measurementId: string;
-  readonly recording: Recording;
+  readonly recording: Pick<Recording, 'region' | 'vehicle' | 'startTime'>;
   /** Stands in where the recording does not say when it began: the time of the command. */
   readonly commandTime: string;
 }
