@@ -7,39 +7,39 @@ export class Crc64 {
   #low = -1;
 
   update(bytes: Uint8Array): void {
-    let [high, low] = [this.#high, this.#low];
+    let high = this.#high;
+    let low = this.#low;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const wholeEnd = bytes.length - (bytes.length % 8);
     for (let offset = 0; offset < wholeEnd; offset += 8) {
       const first = low ^ view.getInt32(offset, true);
       const second = high ^ view.getInt32(offset + 4, true);
-      const [a, b, c, d] = [first & 255, (first >>> 8) & 255, (first >>> 16) & 255, first >>> 24];
-      const [e, f, g, h] = [second & 255, (second >>> 8) & 255, (second >>> 16) & 255, second >>> 24];
       low =
-        LOW[1792 + a]! ^
-        LOW[1536 + b]! ^
-        LOW[1280 + c]! ^
-        LOW[1024 + d]! ^
-        LOW[768 + e]! ^
-        LOW[512 + f]! ^
-        LOW[256 + g]! ^
-        LOW[h]!;
+        LOW[1792 + (first & 255)]! ^
+        LOW[1536 + ((first >>> 8) & 255)]! ^
+        LOW[1280 + ((first >>> 16) & 255)]! ^
+        LOW[1024 + (first >>> 24)]! ^
+        LOW[768 + (second & 255)]! ^
+        LOW[512 + ((second >>> 8) & 255)]! ^
+        LOW[256 + ((second >>> 16) & 255)]! ^
+        LOW[second >>> 24]!;
       high =
-        HIGH[1792 + a]! ^
-        HIGH[1536 + b]! ^
-        HIGH[1280 + c]! ^
-        HIGH[1024 + d]! ^
-        HIGH[768 + e]! ^
-        HIGH[512 + f]! ^
-        HIGH[256 + g]! ^
-        HIGH[h]!;
+        HIGH[1792 + (first & 255)]! ^
+        HIGH[1536 + ((first >>> 8) & 255)]! ^
+        HIGH[1280 + ((first >>> 16) & 255)]! ^
+        HIGH[1024 + (first >>> 24)]! ^
+        HIGH[768 + (second & 255)]! ^
+        HIGH[512 + ((second >>> 8) & 255)]! ^
+        HIGH[256 + ((second >>> 16) & 255)]! ^
+        HIGH[second >>> 24]!;
     }
     for (let offset = wholeEnd; offset < bytes.length; offset++) {
       const index = (low ^ bytes[offset]!) & 255;
       low = ((low >>> 8) | (high << 24)) ^ LOW[index]!;
       high = (high >>> 8) ^ HIGH[index]!;
     }
-    [this.#high, this.#low] = [high, low];
+    this.#high = high;
+    this.#low = low;
   }
 
   /** 16 hexadecimal digits, most significant first. */
