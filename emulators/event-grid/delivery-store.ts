@@ -37,6 +37,8 @@ export class DeliveryStore {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #claim: StatementSync;
+  readonly #nextDue: StatementSync;
+  readonly #remove: StatementSync;
 
   constructor(dataFolder: string) {
     mkdirSync(dataFolder, { recursive: true });
@@ -72,6 +74,10 @@ export class DeliveryStore {
          (SELECT sequence FROM deliveries WHERE claimed = 0 AND dueAtMs <= ? ORDER BY dueAtMs, sequence LIMIT ?)
        RETURNING *`,
     );
+    this.#nextDue = this.#database.prepare(
+      'SELECT min(dueAtMs) AS dueAtMs FROM deliveries WHERE claimed = 0',
+    );
+    this.#remove = this.#database.prepare('DELETE FROM deliveries WHERE sequence = ?');
   }
 
   /** Keeps a publish request: all of it or, when it throws, none. */
@@ -101,14 +107,11 @@ export class DeliveryStore {
 
   /** When the next delivery that nobody works on is due; undefined when there is none. */
   nextDueAtMs(): number | undefined {
-    const row = this.#database
-      .prepare('SELECT min(dueAtMs) AS dueAtMs FROM deliveries WHERE claimed = 0')
-      .get();
-    return (row as { dueAtMs: number | null }).dueAtMs ?? undefined;
+    return (this.#nextDue.get() as { dueAtMs: number | null }).dueAtMs ?? undefined;
   }
 
   remove(sequence: number): void {
-    this.#database.prepare('DELETE FROM deliveries WHERE sequence = ?').run(sequence);
+    this.#remove.run(sequence);
   }
 
   /** Gives a delivery back, to be tried when it is due again. */

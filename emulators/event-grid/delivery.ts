@@ -35,6 +35,7 @@ export class DeliveryLoop {
   readonly #inFlight = new Set<Promise<void>>();
   #dice = new DisturbanceDice(DisturbanceSchema.parse({}));
   #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Immediate | undefined;
   #stopped = false;
 
   /** `subscriptions` by `owner/name`. `timeScale` shortens the retry schedule and the time to live. */
@@ -89,6 +90,14 @@ export class DeliveryLoop {
     await Promise.allSettled(this.#inFlight);
   }
 
+  /** Deliveries that end together are followed by one look at what is due. */
+  #wakeSoon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      this.#wake();
+    });
+  }
+
   #wake(): void {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
@@ -104,7 +113,7 @@ export class DeliveryLoop {
   #start(delivery: Delivery): void {
     const attempt = this.#attempt(delivery).finally(() => {
       this.#inFlight.delete(attempt);
-      this.#wake();
+      this.#wakeSoon();
     });
     this.#inFlight.add(attempt);
   }

@@ -93,8 +93,10 @@ export class ServiceBusSender {
     const sending = this.#session.then((session) => session.send(entity, message));
     let timer: NodeJS.Timeout | undefined;
     const timedOut = new Promise<never>((_, reject) => {
-      const late = new SendError('TimedOut', `${entity} did not answer in ${ANSWER_MS_MAX} ms.`);
-      timer = setTimeout(() => reject(late), ANSWER_MS_MAX);
+      timer = setTimeout(
+        () => reject(new SendError('TimedOut', `${entity} did not answer in ${ANSWER_MS_MAX} ms.`)),
+        ANSWER_MS_MAX,
+      );
     });
     await Promise.race([sending, timedOut]).finally(() => clearTimeout(timer));
   }

@@ -62,6 +62,12 @@ describe('storage emulator as a process', function () {
     await until('the last event is sent', () => story(sink, '/kill/19.bin').length > 0);
     const told = sink.events.filter(({ subject }) => subject.includes('/kill/'));
     assert.equal(new Set(told.map(({ id }) => id)).size, 20);
+    const later = containerClient(running?.endpoint ?? '', 'landing', 'later');
+    await later.create();
+    await later.getBlockBlobClient('later.bin').upload('x', 1);
+    await until('it is told', () => story(sink, '/later.bin').length > 0);
+    const sequencers = sink.events.map(({ data }) => String(data['sequencer']));
+    assert.equal(sequencers.at(-1), sequencers.toSorted().at(-1), 'sequencers go on growing over a restart');
   });
 
   it('says which port is taken and what to do', async () => {

@@ -318,6 +318,24 @@ describe('storage emulator', () => {
         'BlobTierChanged SetBlobTier',
       ]);
     });
+
+    it('goes on with a rehydration after a restart', async () => {
+      const folder = temporaryFolder();
+      const options = { accounts: [{ name: 'cold', key: ACCOUNT_KEY }], dataFolder: folder };
+      const first = await startStorage({ ...options, archiveRehydrateSeconds: 0.7 });
+      const container = containerClient(first.endpoint, 'cold', 'archive');
+      await container.create();
+      const blob = container.getBlockBlobClient('a.bin');
+      await blob.upload('x', 1);
+      await blob.setAccessTier('Archive');
+      await blob.setAccessTier('Cool');
+      await first.close();
+      const second = await startStorage({ ...options, archiveRehydrateSeconds: 0.7 });
+      const again = containerClient(second.endpoint, 'cold', 'archive').getBlobClient('a.bin');
+      await until('the blob is online', async () => (await again.getProperties()).accessTier === 'Cool');
+      await second.close();
+      removeFolder(folder);
+    });
   });
 
   describe('faults on demand', () => {
