@@ -1,18 +1,18 @@
 // The Batch REST API: authorization, routes, headers and errors. "Batch Service REST API", version 2022-10-01.16.0; newer
 // versions are served alike.
 import { randomUUID } from 'node:crypto';
-import { createReadStream, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { commitFaultBeforeExecution, type FaultPlan, serveFaultControl } from '../faults.ts';
-import { answerJson, BodyTooLargeError, readBody, requestUrl } from '../http-messages.ts';
+import { answerJson, readBody, requestUrl } from '../http-messages.ts';
 import type { BatchAccount } from './batch-account.ts';
+import { type Answer, answerError, type Stamped, sendAnswer } from './batch-answers.ts';
 import { BatchError } from './batch-error.ts';
 import { listPage } from './odata-query.ts';
 import type { Scheduler } from './scheduler.ts';
 import { hasValidSignature } from './shared-key.ts';
 import { listTaskFiles, placeInside } from './task-files.ts';
-import { TaskSetupError } from './task-process.ts';
 
 interface Facilities {
   readonly name: string;
@@ -21,22 +21,6 @@ interface Facilities {
   readonly account: BatchAccount;
   readonly scheduler: Scheduler;
   readonly faults: FaultPlan;
-}
-
-interface Stamped {
-  readonly eTag: string;
-  readonly lastModified: string;
-  readonly url: string;
-}
-
-/** What a route answers with. */
-interface Answer {
-  readonly status: number;
-  /** Shown as the body. */
-  readonly body?: object | undefined;
-  /** Sets ETag and Last-Modified. */
-  readonly stamp?: Stamped;
-  readonly file?: string;
 }
 
 interface Call {
@@ -50,7 +34,6 @@ interface Call {
 type Route = readonly [method: string, path: string, serve: (call: Call) => Answer];
 
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
-const CONTENT_TYPE = 'application/json; odata=minimalmetadata';
 
 export class BatchFront {
   readonly #facilities: Facilities;
@@ -61,6 +44,7 @@ export class BatchFront {
     this.#routes = [
       ...this.#poolRoutes(),
       ...this.#jobRoutes(),
+      ...this.#jobActionRoutes(),
       ...this.#taskRoutes(),
       ...this.#fileRoutes(),
     ].map(([method, path, serve]) => ({
@@ -94,7 +78,7 @@ export class BatchFront {
       return;
     }
     if (fault?.kind === 'lost-answer') response.destroy();
-    else send(request, response, headers, answer);
+    else sendAnswer(request, response, headers, answer);
   }
 
   #authorize(request: IncomingMessage, url: URL, bodyBytes: number): void {
@@ -200,6 +184,12 @@ export class BatchFront {
           return { status: 202 };
         },
       ],
+    ];
+  }
+
+  #jobActionRoutes(): Route[] {
+    const { account } = this.#facilities;
+    return [
       [
         'POST',
         '/jobs/{id}/terminate',
@@ -405,73 +395,4 @@ function parseJson(raw: Buffer): unknown {
       throw new BatchError(400, 'InvalidRequestBody', `The body is not JSON: ${error.message}`);
     throw error;
   }
-}
-
-function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  common: Record<string, string>,
-  { status, body, stamp, file }: Answer,
-): void {
-  const headers: Record<string, string> = { ...common };
-  if (stamp !== undefined) {
-    headers['etag'] = stamp.eTag;
-    headers['last-modified'] = new Date(stamp.lastModified).toUTCString();
-    if (status === 201 || status === 202) headers['dataserviceid'] = stamp.url;
-  }
-  if (file !== undefined) sendFile(request, response, headers, file);
-  else if (body === undefined) response.writeHead(status, headers).end();
-  else answerJson(response, status, body, { ...headers, 'content-type': CONTENT_TYPE });
-}
-
-function sendFile(
-  request: IncomingMessage,
-  response: ServerResponse,
-  headers: Record<string, string>,
-  file: string,
-): void {
-  const { size, mtime, birthtime } = statSync(file);
-  const range = /^bytes=(\d+)-(\d*)$/.exec(String(request.headers['ocp-range'] ?? ''));
-  const start = Number(range?.[1] ?? 0);
-  const end = Math.min(range?.[2] ? Number(range[2]) : size - 1, size - 1);
-  response.writeHead(range === null ? 200 : 206, {
-    ...headers,
-    'content-type': 'application/octet-stream',
-    'content-length': String(Math.max(0, end - start + 1)),
-    'last-modified': mtime.toUTCString(),
-    'ocp-creation-time': birthtime.toUTCString(),
-    'ocp-batch-file-isdirectory': 'false',
-  });
-  if (request.method === 'HEAD' || end < start) response.end();
-  else createReadStream(file, { start, end }).pipe(response);
-}
-
-function answerError(
-  request: IncomingMessage,
-  response: ServerResponse,
-  headers: Record<string, string>,
-  error: unknown,
-): void {
-  const refused = asBatchError(error);
-  if (refused === undefined) throw error;
-  const body = {
-    'odata.metadata': '$metadata#Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element',
-    code: refused.code,
-    message: {
-      lang: 'en-US',
-      value: `${refused.message}\nRequestId:${headers['request-id']}\nTime:${new Date().toISOString()}`,
-    },
-    ...(refused.values.length === 0 ? {} : { values: refused.values }),
-  };
-  if (request.method === 'HEAD') response.writeHead(refused.status, headers).end();
-  else answerJson(response, refused.status, body, { ...headers, 'content-type': CONTENT_TYPE });
-}
-
-function asBatchError(error: unknown): BatchError | undefined {
-  if (error instanceof BatchError) return error;
-  if (error instanceof BodyTooLargeError) return new BatchError(413, 'RequestBodyTooLarge', error.message);
-  if (error instanceof z.ZodError) return new BatchError(400, 'InvalidRequestBody', z.prettifyError(error));
-  if (error instanceof TaskSetupError)
-    return new BatchError(400, 'InvalidQueryParameterValue', error.message);
-  return undefined;
 }

@@ -8,6 +8,15 @@ import { hasValidSharedKey } from '../storage-shared-key.ts';
 import type { AzuriteAnswer, AzuriteClient, Credential } from './azurite-client.ts';
 import type { BlobAddress } from './blob-operation.ts';
 import {
+  conditions,
+  contentHeaders,
+  encodedPath,
+  metadataOf,
+  passedHeaders,
+  propertiesAsMetadata,
+  xmlText,
+} from './data-lake-headers.ts';
+import {
   appendedBlockName,
   type Block,
   type DataLakeOperation,
@@ -364,78 +373,4 @@ function causeOf(address: BlobAddress, request: IncomingMessage, answer: Azurite
     clientRequestId: clientRequestId === undefined ? undefined : String(clientRequestId),
     requestId: answer?.headers['x-ms-request-id'] ?? '',
   };
-}
-
-function passedHeaders(answer: AzuriteAnswer | undefined): Record<string, string> {
-  const names = ['etag', 'last-modified', 'x-ms-request-id', 'x-ms-version', 'date'];
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = answer?.headers[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
-}
-
-function contentHeaders(request: IncomingMessage): Record<string, string> {
-  const names = [
-    'content-type',
-    'content-encoding',
-    'content-language',
-    'content-disposition',
-    'cache-control',
-  ];
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = request.headers[`x-ms-${name}`];
-      return value === undefined ? [] : [[`x-ms-blob-${name}`, String(value)]];
-    }),
-  );
-}
-
-function conditions(request: IncomingMessage): Record<string, string> {
-  const names = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since'] as const;
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = request.headers[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
-}
-
-/** `x-ms-properties: name=base64,name=base64` is the dfs endpoint's way to give metadata. */
-function propertiesAsMetadata(request: IncomingMessage): Record<string, string> {
-  const properties = String(request.headers['x-ms-properties'] ?? '');
-  return Object.fromEntries(
-    properties
-      .split(',')
-      .filter((property) => property.includes('='))
-      .map((property) => {
-        const [name = ''] = property.split('=', 1);
-        return [
-          `x-ms-meta-${name.trim()}`,
-          Buffer.from(property.slice(name.length + 1), 'base64').toString(),
-        ];
-      }),
-  );
-}
-
-function metadataOf(answer: AzuriteAnswer): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(answer.headers).filter(
-      (header): header is [string, string] => header[0].startsWith('x-ms-meta-') && header[1] !== undefined,
-    ),
-  );
-}
-
-function encodedPath(path: string): string {
-  return path.split('/').map(encodeURIComponent).join('/');
-}
-
-function xmlText(escaped: string): string {
-  return escaped
-    .replaceAll('&lt;', '<')
-    .replaceAll('&gt;', '>')
-    .replaceAll('&quot;', '"')
-    .replaceAll('&apos;', "'")
-    .replaceAll('&amp;', '&');
 }
