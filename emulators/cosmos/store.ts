@@ -17,6 +17,7 @@ const SCHEMA = `
     number INTEGER PRIMARY KEY, container INTEGER NOT NULL, partition_key TEXT NOT NULL, id TEXT NOT NULL,
     body TEXT NOT NULL, etag TEXT NOT NULL, ts INTEGER NOT NULL, lsn INTEGER NOT NULL, ttl INTEGER);
   CREATE UNIQUE INDEX IF NOT EXISTS documents_place ON documents (container, partition_key, id);
+  CREATE INDEX IF NOT EXISTS documents_scan ON documents (container);
   CREATE INDEX IF NOT EXISTS documents_feed ON documents (container, lsn);
   CREATE TABLE IF NOT EXISTS unique_keys (
     container INTEGER NOT NULL, partition_key TEXT NOT NULL, unique_key TEXT NOT NULL, id TEXT NOT NULL,
@@ -355,7 +356,7 @@ export class Store {
     afterNumber = 0,
     comparisons: readonly TextComparison[] = [],
   ): Iterable<DocumentRow> {
-    const { condition, values } = scopeCondition(scope);
+    const { source, condition, values } = scopeCondition(scope);
     const extracts = comparisons.map(({ path }) => `json_extract(body, '$.${path.join('.')}')`);
     const [first] = comparisons;
     if (scope.kind === 'all' && first !== undefined && this.#lastDocumentNumber > INDEX_FROM_DOCUMENTS) {
@@ -363,7 +364,7 @@ export class Store {
     }
     const compared = extracts.map((extract) => ` AND ${extract} = ?`).join('');
     return this.#statement(
-      `SELECT * FROM documents WHERE container = ?${condition}${compared} AND number > ? ORDER BY number`,
+      `SELECT * FROM ${source} WHERE container = ?${condition}${compared} AND number > ? ORDER BY number`,
     ).iterate(
       container.number,
       ...values,
@@ -382,9 +383,9 @@ export class Store {
 
   /** Documents in the order of their last write, from behind a log sequence number on. */
   feed(container: Container, scope: DocumentScope, afterLsn: number, sinceTs: number): Iterable<DocumentRow> {
-    const { condition, values } = scopeCondition(scope);
+    const { source, condition, values } = scopeCondition(scope);
     return this.#statement(
-      `SELECT * FROM documents WHERE container = ?${condition} AND lsn > ? AND ts >= ? ORDER BY lsn, number`,
+      `SELECT * FROM ${source} WHERE container = ?${condition} AND lsn > ? AND ts >= ? ORDER BY lsn, number`,
     ).iterate(container.number, ...values, afterLsn, sinceTs) as Iterable<unknown> as Iterable<DocumentRow>;
   }
 
@@ -408,17 +409,25 @@ export type DocumentScope =
   | { readonly kind: 'partition'; readonly partitionKey: string }
   | { readonly kind: 'range'; readonly from: string; readonly below: string };
 
-function scopeCondition(scope: DocumentScope): { readonly condition: string; readonly values: string[] } {
+interface ScopeCondition {
+  readonly source: string;
+  readonly condition: string;
+  readonly values: readonly string[];
+}
+
+/** A partition is small beside its container, so its place is always the better way in than any other index. */
+const BY_PLACE = 'documents INDEXED BY documents_place';
+
+function scopeCondition(scope: DocumentScope): ScopeCondition {
   switch (scope.kind) {
     case 'all':
-      return { condition: '', values: [] };
+      return { source: 'documents', condition: '', values: [] };
     case 'partition':
-      return { condition: ' AND partition_key = ?', values: [scope.partitionKey] };
-    case 'range':
-      return {
-        condition: ' AND partition_key >= ? AND partition_key < ?',
-        values: [scope.from, scope.below],
-      };
+      return { source: BY_PLACE, condition: ' AND partition_key = ?', values: [scope.partitionKey] };
+    case 'range': {
+      const condition = ' AND partition_key >= ? AND partition_key < ?';
+      return { source: BY_PLACE, condition, values: [scope.from, scope.below] };
+    }
   }
 }
 

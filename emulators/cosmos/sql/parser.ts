@@ -213,7 +213,9 @@ class Parser {
 
   #parenthesizedQuery(): Query {
     this.#needs('(');
+    this.#enter();
     const query = this.#query();
+    this.#nesting -= 1;
     this.#needs(')');
     return query;
   }
@@ -330,7 +332,8 @@ class Parser {
 
   #membersOf(root: Expression): Expression {
     let of = root;
-    for (;;) {
+    for (let length = 0; ; length++) {
+      if (length > MAX_CHAIN) throw this.#tooDeep();
       const { start } = root.span;
       if (this.#takes('.')) {
         const { span } = this.#token;

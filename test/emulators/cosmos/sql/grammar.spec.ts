@@ -104,6 +104,9 @@ describe('the grammar of the query language', () => {
       const text = `SELECT VALUE ${open.repeat(50_000)}1${close.repeat(50_000)} FROM c`;
       assert.match(verdictOn(text), /^SC3002/, open);
     }
+    const table = `${'(SELECT * FROM '.repeat(20_000)}c${')'.repeat(20_000)}`;
+    assert.match(verdictOn(`SELECT * FROM ${table}`), /^SC3/);
+    assert.match(verdictOn(`SELECT c${'.a'.repeat(50_000)} FROM c`), /^SC3002/);
     const chain = (length: number) => `SELECT * FROM c WHERE c.n = 0${' OR c.n = 1'.repeat(length)}`;
     assert.equal(verdictOn(chain(1999)), 'accepted');
     assert.match(verdictOn(chain(40_000)), /^SC3002/);
