@@ -62,6 +62,21 @@ export function messageIdOf(type: string, ...parts: readonly (string | number)[]
   return idOf('message', type, ...parts);
 }
 
+/** The message that a deadline has passed: the same from the schedule and from the sweep. */
+export function expiryIdOf(
+  measurementId: string,
+  generation: number,
+  stage: string,
+  attempt: number,
+): string {
+  return messageIdOf('landfall.stage.expire.v1', measurementId, generation, stage, attempt);
+}
+
+/** One dead letter: the same however often it is drained. */
+export function failedMessageIdOf(queue: string, messageId: string): string {
+  return idOf('failed-message', queue, messageId);
+}
+
 /** One scene: the same when the same rule finds the same interval in the same data stream again. */
 export function sceneIdOf(dataStreamId: string, sceneType: string, startTimeNs: bigint): string {
   return idOf('scene', dataStreamId, sceneType, String(startTimeNs));

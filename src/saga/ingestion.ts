@@ -60,9 +60,17 @@ export function isSagaInput(envelope: Envelope): envelope is SagaInput {
   return (SAGA_INPUTS as readonly MessageType[]).includes(envelope.type);
 }
 
-/** What happens when `input` comes to a measurement in `state` at `now`. Nothing, when it is late or of no concern. */
-export function decide(state: IngestionState, input: SagaInput, now: Date): readonly SagaEvent[] {
-  const course = openCourse(state, now);
+/**
+ * What happens when `input` comes to a measurement in `state` at `now`. Nothing, when it is late or of no concern.
+ * `timeScale` multiplies deadlines and pauses.
+ */
+export function decide(
+  state: IngestionState,
+  input: SagaInput,
+  now: Date,
+  timeScale = 1,
+): readonly SagaEvent[] {
+  const course = openCourse(state, now, timeScale);
   switch (input.type) {
     case 'landfall.measurement.received.v1':
       arrive(course, input.data);
@@ -201,20 +209,20 @@ function noticeIncomplete(course: Course, data: DataOf<'landfall.measurement.inc
 
 /** Sends the stage its command, for its next attempt, after the pause that follows a failure. */
 function command(course: Course, stage: Stage, reason?: Reason): void {
-  const { state, now } = course;
+  const { state, now, timeScale } = course;
   const progress = state.stages[stage];
   const definition = definitionIn(state, stage);
   const delays = definition.retryDelaysSeconds;
   const delaySeconds =
     progress.failureCount === 0 ? 0 : (delays[Math.min(progress.failureCount, delays.length) - 1] ?? 0);
-  const startAt = new Date(now.getTime() + delaySeconds * 1000);
+  const startAt = new Date(now.getTime() + delaySeconds * timeScale * 1000);
   const attempt = progress.attempt + 1;
   if (stage === 'copy') markCopyStart(course, attempt);
   course.emit({
     kind: 'stage-commanded',
     stage,
     attempt,
-    deadlineAt: new Date(startAt.getTime() + definition.deadlineSeconds * 1000).toISOString(),
+    deadlineAt: new Date(startAt.getTime() + definition.deadlineSeconds * timeScale * 1000).toISOString(),
     ...(delaySeconds === 0 ? {} : { enqueueAt: startAt.toISOString() }),
   });
   const measurementState = delaySeconds === 0 ? 'Running' : 'Waiting';
@@ -427,7 +435,7 @@ function rerunProblemOf(state: IngestionState, fromStage: Stage): string | undef
 }
 
 function rehydrate(course: Course, data: DataOf<'landfall.measurement.rehydrate.v1'>): void {
-  const { state, isKnown, now } = course;
+  const { state, isKnown, now, timeScale } = course;
   if (!isKnown) return;
   const { actor, priority, reason: why } = data;
   if (!['Shared', 'Rejected', 'Failed', 'Cancelled'].includes(state.state)) {
@@ -446,7 +454,7 @@ function rehydrate(course: Course, data: DataOf<'landfall.measurement.rehydrate.
     number: state.rehydrationCount + 1,
     ...source,
     priority,
-    deadlineAt: new Date(now.getTime() + REHYDRATION_DEADLINE_SECONDS * 1000).toISOString(),
+    deadlineAt: new Date(now.getTime() + REHYDRATION_DEADLINE_SECONDS * timeScale * 1000).toISOString(),
     actor,
     why,
   });

@@ -89,16 +89,6 @@ export function outputsOf(
   }
 }
 
-/** The id of the message that a deadline has passed: the same from the schedule and from the sweep. */
-export function expiryIdOf(
-  measurementId: string,
-  generation: number,
-  stage: string,
-  attempt: number,
-): string {
-  return messageIdOf('landfall.stage.expire.v1', measurementId, generation, stage, attempt);
-}
-
 function speakerOf(state: IngestionState, event: SagaEvent, cause: Cause) {
   return <T extends MessageType>(
     type: T,

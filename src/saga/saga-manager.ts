@@ -22,6 +22,8 @@ export interface SagaManagerPorts {
   readonly telemetry: Telemetry;
   /** Chance in 0 … 1, for the jitter between tries. */
   readonly chance: () => number;
+  /** Multiplies deadlines and pauses; 1 when absent. */
+  readonly timeScale?: number;
 }
 
 export type Handled = 'applied' | 'already-handled' | 'unknown-measurement';
@@ -70,7 +72,7 @@ export class SagaManager {
       if (isHandled) return 'already-handled';
       const before = loaded === undefined ? newState(envelope) : readState(loaded.state);
       const now = clock.now();
-      const events = decide(before, envelope, now);
+      const events = decide(before, envelope, now, this.#ports.timeScale ?? 1);
       if (loaded === undefined && events.length === 0) return 'unknown-measurement';
       const change = changeOf(before, envelope, events, now, loaded?.etag);
       try {

@@ -18,3 +18,9 @@ export interface MessageSender {
    */
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 }
+
+/** Sends a body as it is, to one queue: a dead letter may be anything, and goes back to the consumer that failed. */
+export interface MessageResender {
+  /** @throws {RetryableFailure} when the broker did not accept it. */
+  resend(queue: string, body: unknown, messageId: string): Promise<void>;
+}
