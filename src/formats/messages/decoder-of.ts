@@ -1,8 +1,11 @@
 import type { LossCounter } from '../recording-reader.ts';
 import { cdrDecoder } from './cdr-decoder.ts';
 import { columnarDecoder } from './columnar-decoder.ts';
+import { parseIdlDefinition } from './idl-definition.ts';
+import { jsonDecoder } from './json-decoder.ts';
 import { type MessageDecoder, rawMessageDecoder } from './message-decoder.ts';
 import { MessageDefinitionError } from './message-type.ts';
+import { protobufDecoder } from './protobuf-decoder.ts';
 import { parseRosDefinition } from './ros-definition.ts';
 import { ROS1_WIRE } from './wire-layout.ts';
 
@@ -38,6 +41,15 @@ function compile({
       return columnarDecoder(parseRosDefinition(schemaName, text(), 'ros1'), ROS1_WIRE);
     case 'cdr ros2msg':
       return cdrDecoder(parseRosDefinition(schemaName, text(), 'ros2'));
+    case 'cdr ros2idl':
+    case 'cdr omgidl':
+      return cdrDecoder(parseIdlDefinition(schemaName, text()));
+    case 'protobuf protobuf':
+      return protobufDecoder(schemaName, schemaData);
+    case 'json jsonschema':
+      return jsonDecoder(text());
+    case 'json ':
+      return jsonDecoder('{}');
     default:
       throw new MessageDefinitionError(
         `messages in "${messageEncoding}" described in "${schemaEncoding}" are not read`,

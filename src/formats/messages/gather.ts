@@ -2,6 +2,7 @@ import type { ColumnValues, ListValues, VariableValues } from '../recording-read
 import type { MessageBatch } from './message-batch.ts';
 import { PRIMITIVE_SIZE_BYTES } from './message-type.ts';
 import { writeNanoseconds } from './nanoseconds.ts';
+import { validUtf8 } from './valid-utf8.ts';
 import type { Scalar } from './wire-layout.ts';
 
 /**
@@ -121,12 +122,10 @@ function validText(text: VariableValues): VariableValues {
   let bits = 0;
   for (let i = 0; i < bytes.length; i += 1) bits |= bytes[i]!;
   if (bits < 0x80) return text;
-  const decoder = new TextDecoder();
-  const encoder = new TextEncoder();
   const parts: Uint8Array[] = [];
   const lengths = new Uint32Array(offsets.length);
   for (let i = 0; i + 1 < offsets.length; i += 1) {
-    const part = encoder.encode(decoder.decode(bytes.subarray(offsets[i], offsets[i + 1])));
+    const part = validUtf8(bytes.subarray(offsets[i], offsets[i + 1]));
     parts.push(part);
     lengths[i + 1] = lengths[i]! + part.length;
   }

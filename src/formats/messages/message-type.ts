@@ -6,6 +6,8 @@ export interface MessageType {
   /** As the recorder names it: `sensor_msgs/Imu`, `geometry_msgs/msg/Point`. */
   readonly name: string;
   readonly fields: readonly MessageField[];
+  /** Declared as never to be extended: XCDR2 then writes no byte count before it. */
+  readonly isFinal?: boolean;
 }
 
 export interface MessageField {

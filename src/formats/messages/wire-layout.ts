@@ -13,7 +13,7 @@ export interface WireRules {
   readonly signedTime: boolean;
   /** XCDR2 puts a byte count before lists whose elements are not primitive. */
   readonly listHeader: boolean;
-  /** XCDR2 puts a byte count before each structure, where they are appendable (D_CDR2). */
+  /** XCDR2 puts a byte count before each structure that is not final, under D_CDR2. */
   readonly structHeader: boolean;
   /** Whether a message that ends behind its last field is damaged. True where writers never pad. */
   readonly exactLength: boolean;
@@ -130,7 +130,7 @@ class Compiler {
   }
 
   message(message: MessageType, prefix: string, listDepth: number): void {
-    if (this.#rules.structHeader) this.#header();
+    if (this.#rules.structHeader && message.isFinal !== true) this.#header();
     for (const field of message.fields) {
       const description = field.description;
       this.field(field.type, `${prefix}${field.name}`, listDepth, description);
@@ -284,7 +284,8 @@ function strideOf(
 function isOneBlock(type: FieldType, rules: WireRules): boolean {
   if (type.kind === 'primitive') return type.primitive !== 'string';
   if (type.kind === 'message') {
-    return !rules.structHeader && type.message.fields.every((field) => isOneBlock(field.type, rules));
+    const hasHeader = rules.structHeader && type.message.isFinal !== true;
+    return !hasHeader && type.message.fields.every((field) => isOneBlock(field.type, rules));
   }
   return type.length !== undefined && type.element.kind === 'primitive' && isOneBlock(type.element, rules);
 }
