@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseDocument } from '#domain/documents.ts';
 import { isFailure, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
@@ -219,7 +219,8 @@ function toolsOf(
     ]);
     return { ...location, sizeBytes, sha256, ...about };
   };
-  const open: TaskTools['openRecording'] = (source, name) => openRecording(source, { name, decompressors });
+  const openSource: TaskTools['openRecording'] = (source, name) =>
+    openRecording(source, { name, decompressors });
   let progressAt = clock.now().getTime();
   return {
     blobs,
@@ -231,8 +232,9 @@ function toolsOf(
     decompressors,
     scratchFolder,
     formatOf,
-    openRecording: open,
-    openStoredRecording: async (location, name) => open(await blobs.open(location), name),
+    openRecording: openSource,
+    openStoredRecording: async (location, name) => openSource(await blobs.open(location), name),
+    download: (reference, localPath) => download(blobs, reference, localPath),
     upload,
     uploadTable: async (table, folder, name, about) => {
       const location = below(folder, name);
@@ -255,6 +257,29 @@ function toolsOf(
       telemetry.event('task.progress', attributesOf(configuration), { bytesDone, bytesTotal });
     },
   };
+}
+
+const DOWNLOAD_RANGE_BYTES = 8 * 1024 * 1024;
+
+async function download(blobs: BlobStore, reference: BlobReference, localPath: string): Promise<void> {
+  const source = await blobs.open(reference);
+  const hash = createHash('sha256');
+  const file = await open(localPath, 'w');
+  try {
+    for (let offset = 0; offset < source.sizeBytes; offset += DOWNLOAD_RANGE_BYTES) {
+      const bytes = await source.read(offset, Math.min(DOWNLOAD_RANGE_BYTES, source.sizeBytes - offset));
+      hash.update(bytes);
+      await file.write(bytes);
+    }
+  } finally {
+    await file.close();
+  }
+  if (hash.digest('hex') !== reference.sha256) {
+    throw new TerminalFailure(
+      'file-changed',
+      `${reference.account}/${reference.container}/${reference.path} is not what was referred to: its SHA-256 differs`,
+    );
+  }
 }
 
 async function sha256Of(localPath: string): Promise<string> {

@@ -8,7 +8,7 @@ import type { LossReport } from '#domain/recording-facts.ts';
 import type { ResultFile } from '#domain/result-manifest.ts';
 import type { TaskConfiguration } from '#domain/task-configuration.ts';
 import type { TaskReportBody } from '#domain/tasks/task-report.ts';
-import type { BlobLocation, SensorKind } from '#domain/vocabulary.ts';
+import type { BlobLocation, BlobReference, SensorKind } from '#domain/vocabulary.ts';
 import type { ByteSource } from '#formats/byte-source.ts';
 import type { Decompressors, RecordingFormat, RecordingReader } from '#formats/recording-reader.ts';
 
@@ -56,6 +56,11 @@ export interface TaskTools {
   openRecording(source: ByteSource, name: string): Promise<RecordingReader>;
   /** Opens a recording in storage, pinned to the version it has now. */
   openStoredRecording(location: BlobLocation, name: string): Promise<RecordingReader>;
+  /**
+   * Brings a pinned blob into a local file. @throws {TerminalFailure} `not-found`; `file-changed` when its bytes are
+   * not those referred to.
+   */
+  download(reference: BlobReference, localPath: string): Promise<void>;
   /** Sends a local file to `<folder><name>` and says what it is. */
   upload(localPath: string, folder: BlobLocation, name: string, about: OutputFacts): Promise<ResultFile>;
   /** Sends a table that a TableWriter has closed. */
