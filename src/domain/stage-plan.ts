@@ -56,6 +56,8 @@ export interface RunPlace {
   readonly generation: number;
   readonly stage: TaskedWork;
   readonly attempt: number;
+  /** Tells it from other runs of the generation and attempt (`runKeyOf`). */
+  readonly key: string;
   /** Folder of this attempt alone: plan, configurations, results, conclusion. */
   readonly workFolder: BlobLocation;
 }
@@ -73,14 +75,22 @@ export function below(folder: BlobLocation, path: string): BlobLocation {
   return { account: folder.account, container: folder.container, path: `${folder.path}${separator}${path}` };
 }
 
+/**
+ * The stage's name; for a move of custody its command too, since a person may order it more than once in a
+ * generation, and nobody counts attempts then.
+ */
+export function runKeyOf(work: TaskedWork, commandId: string): string {
+  return work === 'quarantine' || work === 'restore' ? `${work}/${commandId}` : work;
+}
+
 export function workFolderOf(
   container: { readonly account: string; readonly container: string },
-  place: Omit<RunPlace, 'workFolder' | 'stageRunId'>,
+  place: Pick<RunPlace, 'measurementId' | 'generation' | 'key' | 'attempt'>,
 ): BlobLocation {
   return {
     account: container.account,
     container: container.container,
-    path: `${place.measurementId}/${place.generation}/${place.stage}/${place.attempt}/`,
+    path: `${place.measurementId}/${place.generation}/${place.key}/${place.attempt}/`,
   };
 }
 
@@ -91,12 +101,13 @@ export function workFolderOfRun(
     readonly measurementId: string;
     readonly stage: string;
     readonly attempt: number;
-    readonly command: { readonly data: object };
+    readonly command: { readonly id: string; readonly data: object };
   },
 ): BlobLocation {
   const { measurementId, attempt } = run;
-  const generation = z.object({ generation: z.int() }).parse(run.command.data).generation;
-  return workFolderOf(container, { measurementId, generation, stage: TaskedWork.parse(run.stage), attempt });
+  const { generation } = z.object({ generation: z.int() }).parse(run.command.data);
+  const key = runKeyOf(TaskedWork.parse(run.stage), run.command.id);
+  return workFolderOf(container, { measurementId, generation, key, attempt });
 }
 
 /**

@@ -14,6 +14,7 @@ import {
   isRetryableCode,
   KeptConclusion,
   type RunPlace,
+  runKeyOf,
   type StagePlan,
   stageFailureOf,
   type TaskFailure,
@@ -351,10 +352,11 @@ function placeOf(
   attempt: number,
 ): RunPlace {
   const { measurementId, generation } = command.data as { measurementId: string; generation: number };
-  const place = { measurementId, generation, stage: work, attempt };
+  const key = runKeyOf(work, command.id);
+  const place = { measurementId, generation, stage: work, attempt, key };
   return {
     ...place,
-    stageRunId: stageRunIdOf(measurementId, generation, work, attempt),
+    stageRunId: stageRunIdOf(measurementId, generation, key, attempt),
     workFolder: workFolderOf(ports.papers, place),
   };
 }

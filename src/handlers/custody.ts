@@ -62,7 +62,8 @@ function quarantineWork(ports: CustodyPorts): BatchStage<'landfall.measurement.q
     async plan(command) {
       const { measurementId, generation, recording } = command.data;
       const facts = { measurementId, recording, commandTime: command.time };
-      const folderId = dataStreamIdOf(measurementId, generation, 'quarantine');
+      // A folder per order: what was put away before is never written over.
+      const folderId = dataStreamIdOf(measurementId, generation, `quarantine/${command.id}`);
       const [target] = await placeIn(ports, facts, 'error', folderId, ['recordings']);
       return planQuarantine(recording.folder, target!);
     },

@@ -36,6 +36,6 @@ export function registerHandler(ports: RegisterPorts): (message: Envelope) => Pr
       raw: { dataStreamId, locations },
       archive: archive!,
     });
-    await publishStageEvents(ports, message, place, [registered], 2);
+    await publishStageEvents(ports, message, { ...place, key: stage }, [registered], 2);
   };
 }

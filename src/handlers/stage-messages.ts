@@ -3,7 +3,7 @@ import { type DataOf, type Envelope, envelopeOf, type MessageType } from '#domai
 import type { Clock } from '#domain/ports/clock.ts';
 import type { MessageSender } from '#domain/ports/message-sender.ts';
 import type { StageRun } from '#domain/ports/stage-run-store.ts';
-import type { RunPlace } from '#domain/stage-plan.ts';
+import { type RunPlace, runKeyOf } from '#domain/stage-plan.ts';
 import { COMMANDS_TOPIC, consumerOf, EVENTS_TOPIC } from '#domain/topology.ts';
 import { TaskedWork } from '#domain/vocabulary.ts';
 
@@ -26,14 +26,14 @@ interface SpeakingPorts {
 export async function publishStageEvents(
   ports: SpeakingPorts,
   command: Envelope,
-  place: Pick<RunPlace, 'measurementId' | 'generation' | 'stage' | 'attempt'>,
+  place: Pick<RunPlace, 'measurementId' | 'generation' | 'stage' | 'attempt' | 'key'>,
   events: readonly StageEvent[],
   firstNumber: number,
 ): Promise<void> {
   const time = ports.clock.now();
   await ports.messages.send(
     events.map(({ type, data }, index) => {
-      const id = messageIdOf(type, place.measurementId, place.generation, place.stage, place.attempt);
+      const id = messageIdOf(type, place.measurementId, place.generation, place.key, place.attempt);
       const envelope = envelopeOf(type, data as DataOf<typeof type>, {
         id,
         source: `landfall/${place.stage}`,
@@ -54,7 +54,7 @@ export async function sendConclude(ports: SpeakingPorts, run: StageRun): Promise
   const type = 'landfall.stage.conclude.v1';
   const { generation = 1 } = run.command.data as { readonly generation?: number };
   const stage = TaskedWork.parse(run.stage);
-  const id = messageIdOf(type, run.measurementId, generation, stage, run.attempt);
+  const id = messageIdOf(type, run.measurementId, generation, runKeyOf(stage, run.command.id), run.attempt);
   const data = {
     measurementId: run.measurementId,
     generation,

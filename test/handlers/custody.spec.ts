@@ -107,6 +107,24 @@ describe('custody', () => {
     assert.deepEqual(await bench.paths('archive'), ['m1/a.bin'], 'the archive keeps its copy');
   });
 
+  it('can be ordered again in the same generation, and says so again', async () => {
+    const { bench, recording, handle, conclude } = await landed();
+    const quarantine = (sequence: number) =>
+      bench.command(
+        'landfall.measurement.quarantine.v1',
+        { generation: 1, recording, reason: REASON },
+        sequence,
+      );
+    for (const sequence of [10, 20]) {
+      await bench.land({ 'a.bin': Uint8Array.of(1, 2, 3) });
+      await handle(quarantine(sequence));
+      await bench.runTasks();
+      await conclude();
+      assert.deepEqual(await bench.paths('landing', 'recordings', 'drive-1/a'), []);
+    }
+    assert.equal(bench.said('landfall.measurement.quarantined.v1').length, 2);
+  });
+
   it('that finds nothing to restore fails with the places it looked at', async () => {
     const { bench, recording, handle } = await landed();
     const gone = { account: 'error', container: 'recordings', path: 'gone/' };
