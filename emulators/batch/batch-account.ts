@@ -1,9 +1,8 @@
 // A Batch account: its pools, jobs and tasks, their states, and its quotas. Changes are saved as they happen; what is to
 // run is the scheduler's business.
-import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
 import { BatchError, invalidValue } from './batch-error.ts';
 import type { BatchStore } from './batch-store.ts';
+import { newETag, touch } from './document-stamp.ts';
 import {
   type JobDocument,
   JobPatchSchema,
@@ -15,8 +14,9 @@ import {
   TaskSchema,
   TaskUpdateSchema,
 } from './documents.ts';
-import { durationMs, UNLIMITED_DURATION } from './duration.ts';
+import { UNLIMITED_DURATION } from './duration.ts';
 import { Job } from './job.ts';
+import { parseBody } from './parse-body.ts';
 import { exitOptions } from './task-dependencies.ts';
 
 /** How a task ended. */
@@ -70,7 +70,7 @@ export class BatchAccount {
   }
 
   addPool(body: unknown): PoolDocument {
-    const pool = parse(PoolSchema, body);
+    const pool = parseBody(PoolSchema, body);
     if (this.pools.has(pool.id))
       throw new BatchError(409, 'PoolExists', 'The specified pool already exists.');
     const document: PoolDocument = {
@@ -95,7 +95,7 @@ export class BatchAccount {
   /** Changes what a pool is made of; resizing is such a change. */
   updatePool(id: string, body: unknown): PoolDocument {
     const pool = this.pool(id);
-    Object.assign(pool, parse(PoolSchema.partial(), body), { id });
+    Object.assign(pool, parseBody(PoolSchema.partial(), body), { id });
     pool.currentDedicatedNodes = pool.targetDedicatedNodes;
     touch(pool);
     this.#store.savePool(pool);
@@ -110,7 +110,7 @@ export class BatchAccount {
   }
 
   addJob(body: unknown): JobDocument {
-    const job = parse(JobSchema, body);
+    const job = parseBody(JobSchema, body);
     if (this.jobs.has(job.id)) throw new BatchError(409, 'JobExists', 'The specified job already exists.');
     const active = [...this.jobs.values()].filter(({ document }) => document.state !== 'completed').length;
     if (active >= this.#quotas.activeJobsMax)
@@ -141,7 +141,7 @@ export class BatchAccount {
   updateJob(id: string, body: unknown): JobDocument {
     const job = this.job(id);
     if (job.document.state === 'completed') throw jobCompleted();
-    Object.assign(job.document, parse(JobPatchSchema, body), { id });
+    Object.assign(job.document, parseBody(JobPatchSchema, body), { id });
     this.#jobChanged(job);
     this.#endJobWhenDone(job);
     this.listener.schedulable();
@@ -229,7 +229,7 @@ export class BatchAccount {
 
   updateTask(jobId: string, taskId: string, body: unknown): TaskDocument {
     const { job, task } = this.task(jobId, taskId);
-    task.constraints = taskConstraints(job, parse(TaskUpdateSchema, body).constraints);
+    task.constraints = taskConstraints(job, parseBody(TaskUpdateSchema, body).constraints);
     this.#taskChanged(job, task);
     return task;
   }
@@ -364,7 +364,7 @@ export class BatchAccount {
 
   #newTask(job: Job, body: unknown): TaskDocument {
     if (job.document.state === 'completed') throw jobCompleted();
-    const task = parse(TaskSchema, body);
+    const task = parseBody(TaskSchema, body);
     if (job.tasks.has(task.id)) throw new BatchError(409, 'TaskExists', 'The specified task already exists.');
     if (task.dependsOn !== undefined && !job.document.usesTaskDependencies)
       throw new BatchError(
@@ -415,50 +415,6 @@ function taskConstraints(job: Job, given: TaskDocument['constraints']): TaskDocu
   return { maxWallClockTime: UNLIMITED_DURATION, retentionTime: 'P7D', ...given, maxTaskRetryCount };
 }
 
-function touch<State extends string>(
-  document: {
-    state: State;
-    eTag: string;
-    lastModified: string;
-    stateTransitionTime: string;
-    previousState?: string;
-    previousStateTransitionTime?: string;
-  },
-  state?: State,
-): void {
-  const now = new Date().toISOString();
-  document.eTag = newETag();
-  document.lastModified = now;
-  if (state === undefined || state === document.state) return;
-  document.previousState = document.state;
-  document.previousStateTransitionTime = document.stateTransitionTime;
-  document.state = state;
-  document.stateTransitionTime = now;
-}
-
-function newETag(): string {
-  return `0x${randomUUID().replaceAll('-', '').slice(0, 15).toUpperCase()}`;
-}
-
 function jobCompleted(): BatchError {
   return new BatchError(409, 'JobCompleted', 'The specified job is already in a completed state.');
-}
-
-function parse<Schema extends z.ZodType>(schema: Schema, body: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(body);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw invalidValue(issue?.path.join('.') ?? '', issue?.message ?? z.prettifyError(parsed.error));
-  }
-  checkDurations(parsed.data);
-  return parsed.data;
-}
-
-function checkDurations(document: unknown): void {
-  const { constraints } = document as { constraints?: Record<string, unknown> };
-  for (const name of ['maxWallClockTime', 'retentionTime']) {
-    const text = constraints?.[name];
-    if (typeof text === 'string' && durationMs(text) === undefined)
-      throw invalidValue(`constraints.${name}`, `${text} is not an ISO 8601 duration.`);
-  }
 }

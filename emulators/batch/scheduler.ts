@@ -204,7 +204,7 @@ export class Scheduler {
     let end: TaskEnd;
     try {
       prepareFolders(runnable);
-      await fetchResourceFiles(task.resourceFiles, runnable);
+      await fetchResourceFiles(task.resourceFiles, runnable, abort.signal);
       end = endOf(await this.#exitCode(run, runnable));
     } catch (error) {
       end = { failure: failureOf(error) };

@@ -16,17 +16,26 @@ import type { OutputFile, ResourceFile } from './documents.ts';
 import { type RunnableTask, TaskSetupError } from './task-process.ts';
 
 /** Downloads all resource files into the working folder. Throws `TaskSetupError`. */
-export async function fetchResourceFiles(files: readonly ResourceFile[], task: RunnableTask): Promise<void> {
+export async function fetchResourceFiles(
+  files: readonly ResourceFile[],
+  task: RunnableTask,
+  signal: AbortSignal,
+): Promise<void> {
   for (const file of files) {
     const { httpUrl, storageContainerUrl } = file;
     if (httpUrl !== undefined) {
       const path = file.filePath ?? decodeURIComponent(new URL(httpUrl).pathname.split('/').pop() ?? '');
-      await download(httpUrl, placeInside(task.workingFolder, path), file.fileMode);
+      await download(httpUrl, placeInside(task.workingFolder, path), file.fileMode, signal);
     }
     if (storageContainerUrl === undefined) continue;
     for (const name of await blobNames(storageContainerUrl, file.blobPrefix ?? '')) {
       const url = withPath(storageContainerUrl, name);
-      await download(url, placeInside(task.workingFolder, join(file.filePath ?? '', name)), file.fileMode);
+      await download(
+        url,
+        placeInside(task.workingFolder, join(file.filePath ?? '', name)),
+        file.fileMode,
+        signal,
+      );
     }
   }
 }
@@ -95,8 +104,13 @@ function matches(pattern: string, task: RunnableTask): string[] {
   });
 }
 
-async function download(url: string, file: string, fileMode: string | undefined): Promise<void> {
-  const answer = await fetch(url);
+async function download(
+  url: string,
+  file: string,
+  fileMode: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const answer = await fetch(url, { signal });
   if (!answer.ok || answer.body === null)
     throw new TaskSetupError(
       answer.status === 404 ? 'BlobNotFound' : 'BlobAccessDenied',

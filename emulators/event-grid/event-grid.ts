@@ -55,6 +55,7 @@ export async function startEventGrid(options: EventGridOptions): Promise<Running
   if (!parsed.success)
     throw new Error(`The Event Grid configuration has no meaning: ${z.prettifyError(parsed.error)}`);
   const configuration = parsed.data;
+  const subscriptions = subscriptionsByKey(configuration);
   const accounts = (options.storageConnectionStrings ?? []).map(parseStorageConnectionString);
   const serviceBus =
     options.serviceBusConnectionString === undefined
@@ -63,7 +64,7 @@ export async function startEventGrid(options: EventGridOptions): Promise<Running
   const store = new DeliveryStore(options.dataFolder);
   const loop = new DeliveryLoop(
     store,
-    subscriptionsByKey(configuration),
+    subscriptions,
     serviceBus,
     new Map(accounts.map((account) => [account.name, account])),
     options.timeScale ?? 1,
@@ -100,11 +101,16 @@ function subscriptionsByKey({ topics, systemTopics }: Configuration) {
     ...topics.map(({ name, subscriptions }) => ({ owner: name, subscriptions })),
     ...systemTopics.map(({ account, subscriptions }) => ({ owner: account, subscriptions })),
   ];
-  return new Map(
-    owned.flatMap(({ owner, subscriptions }) =>
-      subscriptions.map((subscription) => [`${owner}/${subscription.name}`, subscription] as const),
-    ),
+  const entries = owned.flatMap(({ owner, subscriptions }) =>
+    subscriptions.map((subscription) => [`${owner}/${subscription.name}`, subscription] as const),
   );
+  const byKey = new Map(entries);
+  const twice = entries.find(([key, subscription]) => byKey.get(key) !== subscription);
+  if (twice !== undefined)
+    throw new Error(
+      `The Event Grid configuration has two subscriptions ${twice[0]}: give them different names.`,
+    );
+  return byKey;
 }
 
 class EventGridFront {

@@ -178,6 +178,17 @@ describe('event grid emulator', () => {
     });
   });
 
+  it('refuses to start with two subscriptions of one name', async () => {
+    const subscriptions = [1, 2].map(() => ({ name: 'same', destination: queue }));
+    await assert.rejects(
+      startEventGrid({
+        configuration: { topics: [{ name: 'landfall-events', key: TOPIC_KEY, subscriptions }] },
+        dataFolder: folder(),
+      }),
+      /two subscriptions landfall-events\/same/,
+    );
+  });
+
   describe('filters', () => {
     it('delivers only what passes type, subject and advanced filters, regardless of case', async () => {
       const running = await start({
