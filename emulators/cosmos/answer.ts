@@ -6,6 +6,7 @@ export interface CosmosRequest {
   /** The decoded steps of the path: `['dbs', 'd', 'colls', 'c', 'docs', 'i']`. */
   readonly segments: readonly string[];
   readonly headers: IncomingHttpHeaders;
+  readonly bodyBytes: Buffer;
   readonly bodyText: string;
   /** Where the client reached the emulator, with a slash at the end. */
   readonly endpoint: string;
@@ -15,8 +16,8 @@ export interface CosmosRequest {
 /** An answer before it goes out. */
 export interface Answer {
   readonly status: number;
-  /** JSON text; absent for 204 and 304. */
-  readonly body?: string;
+  /** JSON text, or a HybridRow stream; absent for 204 and 304. */
+  readonly body?: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
   /** Request units. */
   readonly requestCharge: number;

@@ -2,6 +2,7 @@
 // Source: "Transactional batch operations in Azure Cosmos DB".
 import { type Answer, type CosmosRequest, headerOf, isFlagSet } from './answer.ts';
 import { type Conditions, type DocumentResult, Documents, MAX_DOCUMENT_BYTES } from './documents.ts';
+import { decodeBatch, encodeResults, HYBRID_ROW_VERSION, type OperationResult } from './hybrid-row.ts';
 import { isJsonObject, type Json, type JsonObject } from './json.ts';
 import { partitionKeyOfHeader, partitionKeyText } from './partition-keys.ts';
 import { badRequest, CosmosRefusal, requestTooLarge } from './refusal.ts';
@@ -10,16 +11,6 @@ import type { Container, Store } from './store.ts';
 
 /** Source: "Azure Cosmos DB service quotas", transactional batch limits. */
 const MAX_OPERATIONS = 100;
-
-/** One entry of the answer. */
-interface OperationResult {
-  readonly statusCode: number;
-  readonly subStatusCode?: number;
-  readonly requestCharge: number;
-  readonly eTag?: string;
-  /** JSON text. */
-  readonly resourceBody?: string;
-}
 
 /** Thrown to undo a batch; carries the operation that failed. */
 class BatchFailure extends Error {
@@ -35,30 +26,27 @@ class BatchFailure extends Error {
 
 /** Executes the operations of a batch or bulk request. */
 export function answerBatch(store: Store, container: Container, request: CosmosRequest): Answer {
-  const operations = parsedOperations(request.bodyText);
+  const isHybridRow = request.bodyBytes[0] === HYBRID_ROW_VERSION;
+  const operations = isHybridRow ? decodeBatch(request.bodyBytes) : parsedOperations(request.bodyText);
   const atomic = isFlagSet(request, 'x-ms-cosmos-batch-atomic');
   if (operations.length > MAX_OPERATIONS) {
     throw badRequest(
       `Batch request has more operations than what is supported: ${operations.length} > ${MAX_OPERATIONS}.`,
     );
   }
-  if (atomic && Buffer.byteLength(request.bodyText) > MAX_DOCUMENT_BYTES) throw requestTooLarge();
+  if (atomic && request.bodyBytes.length > MAX_DOCUMENT_BYTES) throw requestTooLarge();
   const results = atomic
     ? atomicResults(store, container, request, operations)
     : operations.map((operation) => independentResult(store, container, request, operation));
   const failed = results.some(({ statusCode }) => statusCode >= 400);
   return {
     status: failed ? 207 : 200,
-    body: `[${results.map(resultText).join(',')}]`,
+    body: isHybridRow ? encodeResults(results) : `[${results.map(resultText).join(',')}]`,
     requestCharge: results.reduce((sum, { requestCharge }) => sum + requestCharge, 0),
   };
 }
 
 function parsedOperations(bodyText: string): JsonObject[] {
-  // HybridRow begins with the byte 0x81, which is no UTF-8.
-  if (bodyText.startsWith('\u{FFFD}')) {
-    throw badRequest('This batch is in HybridRow; the emulator takes batches in JSON.');
-  }
   const operations = JSON.parse(bodyText) as Json;
   if (!Array.isArray(operations) || !operations.every(isJsonObject) || operations.length === 0) {
     throw badRequest('The body of a batch is a JSON array of operations.');
@@ -129,6 +117,13 @@ function attempted(run: () => DocumentResult): OperationResult {
 }
 
 function execute(documents: Documents, partitionKey: string, operation: JsonObject): DocumentResult {
+  const result = executed(documents, partitionKey, operation);
+  if (operation['minimalReturnPreference'] !== true) return result;
+  const { body: _known, ...minimal } = result;
+  return minimal;
+}
+
+function executed(documents: Documents, partitionKey: string, operation: JsonObject): DocumentResult {
   const { operationType, resourceBody = null } = operation;
   const id = idOf(operation);
   const conditions: Conditions = {

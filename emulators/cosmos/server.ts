@@ -112,9 +112,9 @@ async function serve(
 ): Promise<void> {
   if (request.url?.startsWith('/control/') && (await serveFaultControl(faults, request, response))) return;
   const fault = faults.next(request);
-  const bodyText = await bodyTextOf(request);
+  const body = await bodyOf(request);
   if (fault !== undefined && (await commitFaultBeforeExecution(withSubstatus(fault), response))) return;
-  gateway.execute(request, bodyText, (answer, activityId) => {
+  gateway.execute(request, body, (answer, activityId) => {
     if (fault?.kind === 'lost-answer') response.destroy();
     else send(response, answer, activityId);
   });
@@ -127,14 +127,14 @@ function withSubstatus(fault: Fault): Fault {
 }
 
 /** Undefined when the body is too large. */
-async function bodyTextOf(request: IncomingMessage): Promise<string | undefined> {
+async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of request) {
     sizeBytes += (chunk as Buffer).length;
     if (sizeBytes <= MAX_BODY_BYTES) chunks.push(chunk as Buffer);
   }
-  return sizeBytes <= MAX_BODY_BYTES ? Buffer.concat(chunks).toString('utf8') : undefined;
+  return sizeBytes <= MAX_BODY_BYTES ? Buffer.concat(chunks) : undefined;
 }
 
 type Send = (answer: Answer, activityId: string) => void;
@@ -160,9 +160,9 @@ class HttpGateway {
     this.scheme = scheme;
   }
 
-  execute(request: IncomingMessage, bodyText: string | undefined, send: Send): void {
+  execute(request: IncomingMessage, body: Buffer | undefined, send: Send): void {
     const activityId = randomUUID();
-    const answer = this.#answerOf(request, bodyText, activityId);
+    const answer = this.#answerOf(request, body, activityId);
     if (!this.#store.hasUncommittedWrites) {
       send(answer, activityId);
       return;
@@ -186,10 +186,10 @@ class HttpGateway {
     }
   }
 
-  #answerOf(request: IncomingMessage, bodyText: string | undefined, activityId: string): Answer {
+  #answerOf(request: IncomingMessage, body: Buffer | undefined, activityId: string): Answer {
     try {
-      if (bodyText === undefined) throw requestTooLarge();
-      const cosmosRequest = this.#requestOf(request, bodyText);
+      if (body === undefined) throw requestTooLarge();
+      const cosmosRequest = this.#requestOf(request, body);
       this.#authorize(cosmosRequest);
       return execute(this.#store, cosmosRequest);
     } catch (error) {
@@ -207,13 +207,14 @@ class HttpGateway {
     for (const { activityId, send } of waiting) send(refusalAnswer(refusal, activityId), activityId);
   }
 
-  #requestOf(request: IncomingMessage, bodyText: string): CosmosRequest {
+  #requestOf(request: IncomingMessage, bodyBytes: Buffer): CosmosRequest {
     const path = (request.url ?? '/').split('?')[0] ?? '';
     return {
       method: request.method ?? 'GET',
       segments: path.split('/').filter(Boolean).map(decodeURIComponent),
       headers: request.headers,
-      bodyText,
+      bodyBytes,
+      bodyText: bodyBytes.toString('utf8'),
       endpoint: `${this.scheme}://${request.headers.host ?? '127.0.0.1'}/`,
       nowMs: this.#now(),
     };

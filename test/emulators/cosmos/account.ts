@@ -55,7 +55,7 @@ export function signedRequest(
   path: string,
   { type, resource }: { type: string; resource: string },
   headers: Record<string, string> = {},
-  body?: string,
+  body?: string | Buffer,
 ): Promise<Response> {
   const date = new Date().toUTCString();
   const text = `${method.toLowerCase()}\n${type}\n${resource}\n${date.toLowerCase()}\n\n`;
@@ -64,6 +64,6 @@ export function signedRequest(
   return fetch(emulator.endpoint + path, {
     method,
     headers: { authorization, 'x-ms-date': date, 'x-ms-version': '2020-07-15', ...headers },
-    ...(body === undefined ? {} : { body }),
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : new Uint8Array(body) }),
   });
 }

@@ -78,6 +78,19 @@ describe('the change feed of the Cosmos DB emulator', () => {
     assert.deepEqual(namesOf(second.documents), ['later']);
   });
 
+  it('follows a feed range, of which there is one', async () => {
+    for (const pk of ['x', 'y']) await container.items.create({ id: pk, pk });
+    const ranges = await container.getFeedRanges();
+    assert.equal(ranges.length, 1);
+    const [range] = ranges;
+    assert.ok(range);
+    const first = await drain(ChangeFeedStartFrom.Beginning(range));
+    assert.deepEqual(namesOf(first.documents), ['x', 'y']);
+    await container.items.upsert({ id: 'z', pk: 'z' });
+    const second = await drain(ChangeFeedStartFrom.Continuation(first.continuation));
+    assert.deepEqual(namesOf(second.documents), ['z']);
+  });
+
   it('starts now, or at a point in time', async () => {
     await container.items.create({ id: 'before', pk: 'a' });
     const fromNow = await drain(ChangeFeedStartFrom.Now());
