@@ -8,6 +8,7 @@ import { copyFiles } from '#containers/copy/copy-files.ts';
 import { validateFiles } from '#containers/validate/validate-files.ts';
 import { measurementIdOf } from '#domain/identity.ts';
 import { type DataOf, type Envelope, envelopeOf, type MessageType } from '#domain/messages.ts';
+import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
 import type { TaskConfiguration } from '#domain/task-configuration.ts';
 import { TASK_CONFIGURATION_VARIABLE } from '#domain/task-configuration.ts';
@@ -22,7 +23,7 @@ import { ScriptedTaskRunner } from '#test/simulation/fakes/scripted-task-runner.
 export class StageBench {
   now = new Date('2026-03-04T05:06:07.000Z');
   readonly clock = { now: () => this.now, wait: () => Promise.resolve() };
-  readonly blobs = new MemoryBlobStore(() => this.now);
+  readonly blobs: BlobStore;
   readonly runs = new MemoryStageRunStore();
   readonly tasks = new ScriptedTaskRunner();
   readonly telemetry = new QuietTelemetry();
@@ -46,6 +47,10 @@ export class StageBench {
     save: async () => {},
   };
   readonly #executed = new Set<string>();
+
+  constructor(blobs?: BlobStore) {
+    this.blobs = blobs ?? new MemoryBlobStore(() => this.now);
+  }
 
   /** What was said of a type, once per id: saying it twice is saying it once. */
   said<T extends MessageType>(type: T): Envelope<T>[] {
