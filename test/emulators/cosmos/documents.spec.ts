@@ -192,6 +192,20 @@ describe('documents in the Cosmos DB emulator', () => {
       assert.deepEqual(resources.sort(), ['eternal', 'renewed']);
     });
 
+    it('frees the unique keys of what has expired', async () => {
+      const unique = await account.container({
+        id: 'unique-for-a-time',
+        partitionKey: { paths: ['/pk'] },
+        defaultTtl: 10,
+        uniqueKeyPolicy: { uniqueKeys: [{ paths: ['/slug'] }] },
+      });
+      await unique.items.create({ id: '1', pk: 'a', slug: 's' });
+      assert.equal(await statusOf(unique.items.create({ id: '2', pk: 'a', slug: 's' })), '409');
+      nowMs += 10_000;
+      assert.equal(await statusOf(unique.items.create({ id: '2', pk: 'a', slug: 's' })), 'accepted');
+      assert.equal(await statusOf(unique.items.create({ id: '1', pk: 'a', slug: 's' })), '409');
+    });
+
     it('is nothing but a number in a container that has no ttl', async () => {
       const lasting = await account.container({ id: 'lasting', partitionKey: { paths: ['/pk'] } });
       await lasting.items.create({ id: 'a', pk: 'a', ttl: 1 });

@@ -80,6 +80,37 @@ describe('the store of the Cosmos DB emulator', () => {
     assert.equal(store.database('d'), undefined);
   });
 
+  it('finds what has expired: by its own ttl, else by the container, and never with -1', () => {
+    const database = store.database('d');
+    assert.ok(database);
+    const body = { id: 't', partitionKey: { paths: ['/pk'] }, defaultTtl: 60 };
+    store.addResource('dbs/d/colls/t', database.number, () => body);
+    const limited = store.container('dbs/d', 't');
+    assert.ok(limited);
+    for (const [id, ttl] of [
+      ['by-container', null],
+      ['by-itself', 10],
+      ['never', -1],
+    ] as const) {
+      const number = store.nextDocumentNumber();
+      store.putDocument(limited, {
+        number,
+        partition_key: '[]',
+        id,
+        body: '{}',
+        etag: '',
+        ts: 100,
+        lsn: 1,
+        ttl,
+      });
+    }
+    const expiredAt = (seconds: number) => store.expired(limited, seconds).map(({ id }) => id);
+    assert.deepEqual(expiredAt(109), []);
+    assert.deepEqual(expiredAt(110), ['by-itself']);
+    assert.deepEqual(expiredAt(160).sort(), ['by-container', 'by-itself']);
+    assert.deepEqual(store.expired(container(), 1_000_000), []);
+  });
+
   it('reads on although a reader before it stopped half-way', () => {
     for (const id of ['a', 'b', 'c']) write(id);
     for (const row of store.scan(container(), { kind: 'all' })) {
