@@ -1,4 +1,4 @@
-import type { WrittenGroup } from './writer.ts';
+import type { WrittenGroup } from './written-recording.ts';
 
 /** CAN frames to be written; the same columns that `canFramesOf` gives back. */
 export interface WrittenFrames {

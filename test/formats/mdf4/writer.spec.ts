@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { canFramesOf } from '#formats/dbc/can-frames.ts';
 import { canFrameGroup, type WrittenFrames } from '#formats/mdf4/bus-frames.ts';
-import { type WrittenRecording, writeMdf4, writeUnfinalizedMdf4 } from '#formats/mdf4/writer.ts';
+import { writeMdf4, writeUnfinalizedMdf4 } from '#formats/mdf4/writer.ts';
+import type { WrittenRecording } from '#formats/mdf4/written-recording.ts';
 import { openBytes, readTables } from './reading.ts';
 
 const START_NS = 1_533_226_488_270_000_000n;
