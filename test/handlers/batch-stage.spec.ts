@@ -44,13 +44,22 @@ function scenario(tasks: readonly PlannedTask[] = [taskAfter(), taskAfter(0)]) {
     async plan() {
       asked.plan += 1;
       if (problem.plan !== undefined) throw problem.plan;
-      return { schemaVersion: 1, tasks: [...tasks] };
+      const own = { note: `plan ${asked.plan}` };
+      return { schemaVersion: 1, tasks: tasks.map((task) => ({ ...task, own })) };
     },
     async conclude(command) {
       asked.conclude += 1;
       if (problem.conclude !== undefined) throw problem.conclude;
       const { measurementId, generation, stage: name, attempt } = command.data;
-      const data = { measurementId, generation, stage: name, attempt, outcome: 'succeeded' as const };
+      const reason = { code: 'c', message: `conclusion ${asked.conclude}` };
+      const data = {
+        measurementId,
+        generation,
+        stage: name,
+        attempt,
+        outcome: 'partial' as const,
+        reason,
+      };
       return [stageEvent('landfall.data-stream.enriched.v1', { ...data, dataStream: STREAM })];
     },
   };
@@ -140,7 +149,7 @@ describe('a stage in Batch', () => {
     const bytes = await bench.blobs.read({ account, container, path: path.join('/') });
     const configuration = JSON.parse(new TextDecoder().decode(bytes));
     assert.equal(configuration.taskId, first?.taskId);
-    assert.equal(configuration.note, 'n');
+    assert.equal(configuration.note, 'plan 1');
     assert.match(configuration.result.path, /\/result\.json$/);
   });
 
@@ -171,6 +180,26 @@ describe('a stage in Batch', () => {
       assert.equal(bench.said('landfall.data-stream.enriched.v1').length, 1);
     });
   }
+
+  it('has one plan and one conclusion when two processes work on it at once', async () => {
+    const { bench, handle, command, end, conclude, asked } = scenario();
+    await Promise.all([handle(command), handle(command)]);
+    assert.equal(asked.plan, 2);
+    const notes = await Promise.all(
+      bench.tasks.submitted().map(async ({ environment }) => {
+        const [account = '', container = '', ...path] = Object.values(environment)[0]?.split('/') ?? [];
+        const bytes = await bench.blobs.read({ account, container, path: path.join('/') });
+        return JSON.parse(new TextDecoder().decode(bytes)).note;
+      }),
+    );
+    assert.deepEqual(notes, ['plan 1', 'plan 1']);
+    await end(0);
+    await end(1);
+    await Promise.all([conclude(), conclude()]);
+    assert.equal(asked.conclude, 2);
+    const said = bench.sent.filter(({ envelope }) => envelope.type === 'landfall.data-stream.enriched.v1');
+    assert.equal(new Set(said.map(({ envelope }) => JSON.stringify(envelope.data))).size, 1);
+  });
 
   it('says the same once more when it is asked to conclude again', async () => {
     const { bench, handle, command, end, conclude, asked } = scenario();
