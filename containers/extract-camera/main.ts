@@ -1,0 +1,4 @@
+import { runTask } from '#composition/run-task.ts';
+import { extractCamera } from './extract-camera.ts';
+
+await runTask(extractCamera);

@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import { fileNameOf } from '#adapters/extraction/topic-tables.ts';
+import { columnFacts, sourceMetadata } from '#composition/extract-files.ts';
+import type { TaskDefinition } from '#composition/task-tools.ts';
+import { textValues } from '#domain/column-values.ts';
+import type { TableColumn } from '#domain/ports/table-writer.ts';
+import { NO_LOSS } from '#domain/recording-facts.ts';
+import type { ResultFile } from '#domain/result-manifest.ts';
+import { ExtractMetadataTask, type SelectedFile } from '#domain/tasks/extract-tasks.ts';
+import { rfc3339Of } from '#domain/times.ts';
+import type { RecordingSummary } from '#formats/recording-reader.ts';
+
+/** What the files say of themselves: a document per file, and a table of their topics. */
+export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
+  image: 'landfall/extract-metadata',
+  configuration: ExtractMetadataTask,
+  async work(task, tools) {
+    const folder = task.output.structured!;
+    const files: ResultFile[] = [];
+    for (const [index, file] of task.files.entries()) {
+      const { summary } = await tools.openStoredRecording(file.location, file.path);
+      const name = fileNameOf(file.path);
+      const document = documentOf(file, summary);
+      files.push(
+        await tools.writeDocument(document, folder, `${name}/metadata.json`, {
+          sensor: 'structured',
+          sourceFile: file.path,
+        }),
+      );
+      const table = await tools.tableWriter.open(join(tools.scratchFolder, `${index}.parquet`), {
+        columns: COLUMNS,
+        metadata: sourceMetadata(task.measurementId, file),
+      });
+      await table.append(topicRows(summary));
+      files.push(
+        await tools.uploadTable(await table.close(), folder, `${name}/topics.parquet`, {
+          mediaType: 'application/vnd.apache.parquet',
+          sensor: 'structured',
+          sourceFile: file.path,
+          table: { name: 'topics', role: 'metadata', schemaName: '', columns: COLUMNS.map(columnFacts) },
+        }),
+      );
+    }
+    return { outcome: 'succeeded', files, loss: NO_LOSS };
+  },
+};
+
+const COLUMNS: readonly TableColumn[] = [
+  { name: 'name', type: 'string', description: 'topic, channel group' },
+  { name: 'schema_name', type: 'string' },
+  { name: 'encoding', type: 'string' },
+  { name: 'row_count', type: 'int64', description: '-1 where the file does not say before it is read' },
+  { name: 'columns', type: 'string', description: 'JSON: name, type, unit of each' },
+];
+
+function topicRows({ tables }: RecordingSummary) {
+  return {
+    rowCount: tables.length,
+    columns: [
+      { values: textValues(tables.map((table) => table.name)) },
+      { values: textValues(tables.map((table) => table.schemaName)) },
+      { values: textValues(tables.map((table) => table.encoding)) },
+      { values: BigInt64Array.from(tables, (table) => BigInt(table.rowCount ?? -1)) },
+      { values: textValues(tables.map((table) => JSON.stringify(table.columns.map(columnFacts)))) },
+    ],
+  };
+}
+
+function documentOf(file: SelectedFile, summary: RecordingSummary): object {
+  const { startTimeNs, endTimeNs, tables, attachments, ...facts } = summary;
+  return {
+    ...facts,
+    path: file.path,
+    sha256: file.sha256,
+    ...(startTimeNs === undefined ? {} : { startTime: rfc3339Of(startTimeNs) }),
+    ...(endTimeNs === undefined ? {} : { endTime: rfc3339Of(endTimeNs) }),
+    topics: tables.map(({ name, group, schemaName, encoding, rowCount }) => ({
+      name,
+      group,
+      schemaName,
+      encoding,
+      rowCount,
+    })),
+    attachments: attachments.map(({ name, mediaType, sizeBytes }) => ({ name, mediaType, sizeBytes })),
+  };
+}
