@@ -37,7 +37,7 @@ function taskAfter(...dependsOn: number[]): PlannedTask {
 function scenario(tasks: readonly PlannedTask[] = [taskAfter(), taskAfter(0)]) {
   const bench = new StageBench();
   const asked = { plan: 0, conclude: 0 };
-  const problem: { plan?: Error; conclude?: Error } = {};
+  const problem: { plan?: Error; conclude?: Error; firstConclusionHeld?: Promise<void> } = {};
   const stage: BatchStage<Enrich> = {
     work: 'enrich',
     command: 'landfall.measurement.enrich.v1',
@@ -52,6 +52,7 @@ function scenario(tasks: readonly PlannedTask[] = [taskAfter(), taskAfter(0)]) {
       if (problem.conclude !== undefined) throw problem.conclude;
       const { measurementId, generation, stage: name, attempt } = command.data;
       const reason = { code: 'c', message: `conclusion ${asked.conclude}` };
+      if (asked.conclude === 1) await problem.firstConclusionHeld;
       const data = {
         measurementId,
         generation,
@@ -182,7 +183,7 @@ describe('a stage in Batch', () => {
   }
 
   it('has one plan and one conclusion when two processes work on it at once', async () => {
-    const { bench, handle, command, end, conclude, asked } = scenario();
+    const { bench, handle, command, end, conclude, asked, problem } = scenario();
     await Promise.all([handle(command), handle(command)]);
     assert.equal(asked.plan, 2);
     const notes = await Promise.all(
@@ -195,7 +196,14 @@ describe('a stage in Batch', () => {
     assert.deepEqual(notes, ['plan 1', 'plan 1']);
     await end(0);
     await end(1);
-    await Promise.all([conclude(), conclude()]);
+    let release = () => {};
+    problem.firstConclusionHeld = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slow = conclude();
+    await conclude();
+    release();
+    await slow;
     assert.equal(asked.conclude, 2);
     const said = bench.sent.filter(({ envelope }) => envelope.type === 'landfall.data-stream.enriched.v1');
     assert.equal(new Set(said.map(({ envelope }) => JSON.stringify(envelope.data))).size, 1);
@@ -259,6 +267,18 @@ describe('a stage in Batch', () => {
     assert.equal(asked.plan, 1, 'what has failed is not begun after all');
     assert.equal(bench.said('landfall.stage.failed.v1')[0]?.data.reason.message, 'the input has no manifest');
     assert.equal(bench.tasks.submitted().length, 0);
+  });
+
+  it('fails for good when its results cannot be judged', async () => {
+    const { bench, handle, command, problem, end, conclude } = scenario();
+    problem.conclude = new TerminalFailure('message-invalid', 'result.json does not fit its schema');
+    await handle(command);
+    await end(0);
+    await end(1);
+    await conclude();
+    const [failed] = bench.said('landfall.stage.failed.v1');
+    assert.equal(failed?.data.retryable, false);
+    assert.match(failed?.data.reason.message ?? '', /does not fit/);
   });
 
   it('without anything to do concludes by itself', async () => {
