@@ -373,14 +373,20 @@ function busyAnswer(): {
   return { statusCode, statusDescription: message, errorCondition: condition };
 }
 
-/** The answer goes to the link whose name or target the request names as its reply-to. */
+/**
+ * The answer goes to the link whose name or target the request names as its reply-to. The Python SDK names none; its
+ * answer goes to the link of the same session that reads from the node the request was sent to.
+ */
 function reply(
   { receiver, connection }: RheaContext,
   request: DecodedMessage,
   answer: { readonly properties: object; readonly body?: object | undefined },
 ): void {
+  const { reply_to: replyTo } = request;
   const isReplyLink = (link: RheaLink): boolean =>
-    link.name === request.reply_to || link.target?.address === request.reply_to;
+    replyTo === undefined
+      ? link.source?.address === receiver.target?.address
+      : link.name === replyTo || link.target?.address === replyTo;
   const link = receiver.session.find_sender(isReplyLink) ?? connection.find_sender(isReplyLink);
   link?.send({
     correlation_id: request.message_id,

@@ -128,7 +128,7 @@ function settlementOf(body: Body): Settlement {
   const changes = (body['properties-to-modify'] ?? {}) as Body;
   const text = (field: string): string | undefined =>
     body[field] === undefined || body[field] === null ? undefined : String(body[field]);
-  switch (body['disposition-status']) {
+  switch (String(body['disposition-status'])) {
     case 'completed':
       return { kind: 'complete' };
     case 'abandoned':

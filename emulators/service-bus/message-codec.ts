@@ -17,7 +17,7 @@ const SECTION = {
   data: 0x75,
 } as const;
 
-const TYPE = { long: 0x81, timestamp: 0x83, smallInt: 0x54, nullValue: 0x40 } as const;
+const TYPE = { long: 0x81, timestamp: 0x83, smallInt: 0x54, nullValue: 0x40, boolean: 0x56 } as const;
 
 /** Values of `x-opt-message-state`. */
 const STATE_CODE = { active: 0, deferred: 1, scheduled: 2 } as const;
@@ -83,7 +83,7 @@ export function parseMessage(bytes: Buffer): MessageContent {
     at = end;
   }
   return {
-    durable: header.durable === true,
+    durable: Boolean(header.durable),
     priority: header.priority,
     timeToLiveMs: header.ttl,
     annotations,
@@ -157,7 +157,12 @@ export function decodeProperties(content: MessageContent): DecodedMessage {
 
 export function decodeApplicationProperties(content: MessageContent): Readonly<Record<string, unknown>> {
   if (content.applicationProperties === undefined) return {};
-  return decodeSection(content.applicationProperties).application_properties ?? {};
+  const decoded = { ...decodeSection(content.applicationProperties).application_properties };
+  // rhea reads the two-byte encoding of a boolean, which the Python SDK uses, as a number.
+  for (const [key, value] of mapEntries(content.applicationProperties)) {
+    if (value[0] === TYPE.boolean) decoded[key] = value[1] === 1;
+  }
+  return decoded;
 }
 
 /**

@@ -246,6 +246,7 @@ export class MessageStore {
   #checkVersion(dataFolder: string | undefined): void {
     const version = Number(this.#database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
     if (version !== 0 && version !== SCHEMA_VERSION) {
+      this.#database.close();
       throw new Error(
         `The Service Bus data in ${dataFolder} has version ${version}, this program reads ${SCHEMA_VERSION}. ` +
           'Delete the folder to start afresh, or use the program that wrote it.',

@@ -6,6 +6,7 @@ import type { StoredMessage } from './message-queue.ts';
 import type { Consumer } from './queue-node.ts';
 import {
   ACCEPTED,
+  messageCodec,
   type RemoteOutcome,
   type RheaDelivery,
   type RheaSender,
@@ -133,7 +134,7 @@ export class ReceiverLink implements Consumer {
     this.#broker.whenStored(() => {
       if (effect?.dropsConnection) this.#link.connection.socket.destroy();
       else if (effect?.losesAnswer || this.#link.connection.socket.destroyed) forget(delivery);
-      else answer(delivery, refusal);
+      else answer(delivery, name, refusal);
       this.#answersUnderWay--;
       this.#releaseDetach();
     });
@@ -179,7 +180,7 @@ function settlementOf(name: OutcomeName, state: RemoteOutcome | undefined): Sett
   if (name === 'released') return { kind: 'abandon', changes: {} };
   if (name === 'modified') {
     const changes = state?.message_annotations ?? {};
-    return { kind: state?.undeliverable_here === true ? 'defer' : 'abandon', changes };
+    return { kind: state?.undeliverable_here ? 'defer' : 'abandon', changes };
   }
   const { DeadLetterReason, DeadLetterErrorDescription, ...changes } = state?.error?.info ?? {};
   const condition = state?.error?.condition;
@@ -195,16 +196,32 @@ function textOf(value: unknown): string | undefined {
   return value === undefined || value === null ? undefined : String(value);
 }
 
-/** The settled answer always carries accepted, or rejected with our reason: the SDKs take any error in it for theirs. */
-function answer(delivery: RheaDelivery, refusal: ServiceBusError | undefined): void {
+/**
+ * Service Bus answers a settlement with the outcome it applied, which the Python SDK compares with what it asked for. An
+ * error in the answer means that it was refused, so the client's own reason for a dead letter is not sent back.
+ */
+function answer(delivery: RheaDelivery, name: OutcomeName, refusal: ServiceBusError | undefined): void {
   delivery.update(
     true,
     refusal === undefined
-      ? ACCEPTED
+      ? appliedOutcome(name, delivery.remote_state)
       : rejectedWith({ condition: refusal.condition, description: refusal.message }),
   );
   // The SDKs never settle back; without this rhea keeps the slot and stalls after 2048 deliveries.
   delivery.remote_settled = true;
+}
+
+function appliedOutcome(name: OutcomeName, state: RemoteOutcome | undefined): object {
+  switch (name) {
+    case 'accepted':
+      return ACCEPTED;
+    case 'released':
+      return messageCodec.released().described();
+    case 'modified':
+      return messageCodec.modified({ undeliverable_here: Boolean(state?.undeliverable_here) }).described();
+    case 'rejected':
+      return messageCodec.rejected({}).described();
+  }
 }
 
 /** Frees rhea's slot of a delivery without a word to the client. */

@@ -41,7 +41,7 @@ export interface DecodedMessage {
   readonly content_type?: string;
   readonly group_id?: string;
   readonly reply_to_group_id?: string;
-  readonly durable?: boolean;
+  readonly durable?: boolean | number;
   readonly priority?: number;
   readonly ttl?: number;
   readonly application_properties?: Readonly<Record<string, unknown>>;
@@ -52,11 +52,14 @@ export interface MessageCodec {
   encode(message: object): Buffer;
   decode(bytes: Buffer): DecodedMessage;
   accepted(): { described(): object };
-  rejected(fields: { error: AmqpErrorFields }): { described(): object };
+  released(): { described(): object };
+  modified(fields: { undeliverable_here: boolean }): { described(): object };
+  rejected(fields: { error?: AmqpErrorFields }): { described(): object };
 }
 
 export interface RemoteOutcome {
-  readonly undeliverable_here?: boolean;
+  /** rhea reads the two-byte encoding of a boolean (0x56) as 0 or 1. */
+  readonly undeliverable_here?: boolean | number;
   readonly message_annotations?: Readonly<Record<string, unknown>>;
   readonly error?: {
     readonly condition?: string;

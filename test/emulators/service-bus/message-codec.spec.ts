@@ -103,6 +103,18 @@ describe('Service Bus: messages as bytes', () => {
     assert.equal('none' in decodeApplicationProperties(changed), false);
   });
 
+  it('reads a boolean in either of its two encodings', () => {
+    const long = Buffer.from([
+      0x00, 0x53, 0x74, 0xc1, 0x0b, 0x04, 0xa1, 0x01, 0x79, 0x56, 0x01, 0xa1, 0x01, 0x6e, 0x56, 0x00,
+    ]);
+    long[4] = long.length - 5;
+    const body = Buffer.from([0x00, 0x53, 0x77, 0x41]);
+    assert.deepEqual(decodeApplicationProperties(parseMessage(Buffer.concat([long, body]))), {
+      y: true,
+      n: false,
+    });
+  });
+
   it('takes a batch apart into its messages, however large each is', () => {
     const messages = ['short', 'l'.repeat(1000)].map((body) =>
       rhea.message.encode({ message_id: body.slice(0, 1), body }),

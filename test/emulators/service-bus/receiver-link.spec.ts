@@ -338,6 +338,21 @@ describe('Service Bus: a receiver, before a change is on disk', () => {
     assert.equal(receiver.credit(), 4);
   });
 
+  it('is told the outcome that was applied, as the Python SDK expects', () => {
+    for (const [name, descriptor] of [
+      ['accepted', 0x24],
+      ['rejected', 0x25],
+      ['released', 0x26],
+      ['modified', 0x27],
+    ] as const) {
+      const { receiver, delivery, stored } = linkOf(0);
+      receiver.deliver({ ...message, lock: { token: '00'.repeat(16), until: 1 } });
+      receiver.settle(delivery as unknown as RheaDelivery, name, undefined);
+      stored[0]!();
+      sinon.assert.calledOnceWithMatch(delivery.update, true, { descriptor: { value: descriptor } });
+    }
+  });
+
   it('gets no answer to a settlement', () => {
     const { receiver, delivery, stored } = linkOf(0);
     receiver.deliver({ ...message, lock: { token: '00'.repeat(16), until: 1 } });
