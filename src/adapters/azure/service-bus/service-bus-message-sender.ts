@@ -1,0 +1,67 @@
+import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
+import { TerminalFailure } from '#domain/failures.ts';
+import type { MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
+import { connectServiceBus, type ServiceBusAccess, serviceBusFailure } from './service-bus-connection.ts';
+import { wireMessageOf } from './wire-message.ts';
+
+/** Sends in batches as large as the entity takes, one sender link per topic or queue. */
+export class ServiceBusMessageSender implements MessageSender {
+  readonly #client: ServiceBusClient;
+  readonly #senders = new Map<string, ServiceBusSender>();
+
+  constructor(access: ServiceBusAccess) {
+    this.#client = connectServiceBus(access);
+  }
+
+  async send(messages: readonly OutgoingMessage[]): Promise<void> {
+    const byEntity = Map.groupBy(messages, ({ destination }) => destination.name);
+    await Promise.all([...byEntity].map(([entity, sent]) => this.#sendTo(entity, sent.map(wireMessageOf))));
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #sendTo(entity: string, messages: readonly ServiceBusMessage[]): Promise<void> {
+    let sender = this.#senders.get(entity);
+    if (sender === undefined) {
+      sender = this.#client.createSender(entity);
+      this.#senders.set(entity, sender);
+    }
+    try {
+      if (messages.length === 1) await sender.sendMessages(messages[0]!);
+      else await sendInBatches(sender, entity, messages);
+    } catch (error) {
+      if (error instanceof TerminalFailure) throw error;
+      if ((error as { code?: unknown }).code === 'MessageSizeExceeded')
+        throw tooLarge(entity, messages[0]!, error);
+      // The next send opens a new link: one that failed for good would fail again.
+      this.#senders.delete(entity);
+      await sender.close().catch(() => undefined);
+      throw serviceBusFailure(error, `${messages.length} messages to ${entity} were not all accepted`);
+    }
+  }
+}
+
+async function sendInBatches(
+  sender: ServiceBusSender,
+  entity: string,
+  messages: readonly ServiceBusMessage[],
+): Promise<void> {
+  let batch = await sender.createMessageBatch();
+  for (const message of messages) {
+    if (batch.tryAddMessage(message)) continue;
+    if (batch.count > 0) await sender.sendMessages(batch);
+    batch = await sender.createMessageBatch();
+    if (!batch.tryAddMessage(message)) throw tooLarge(entity, message);
+  }
+  if (batch.count > 0) await sender.sendMessages(batch);
+}
+
+function tooLarge(entity: string, message: ServiceBusMessage, cause?: unknown): TerminalFailure {
+  return new TerminalFailure(
+    'message-invalid',
+    `Message ${String(message.messageId)} (${message.subject}) is larger than ${entity} takes. Put the long part into a blob and refer to it.`,
+    { cause },
+  );
+}
