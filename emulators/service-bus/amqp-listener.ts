@@ -178,7 +178,7 @@ export class AmqpListener {
       } catch (error) {
         if (!(error instanceof ServiceBusError)) throw error;
         sendAttach(link);
-        link.close({ condition: error.condition, description: error.message });
+        link.close(error.asAmqpError());
       }
     };
     if (requestNodeOf(address) !== undefined) {

@@ -75,10 +75,7 @@ export class ClientConnection {
     for (const [path, expiresAt] of this.#claims) if (expiresAt <= now) this.#claims.delete(path);
     for (const [link, { path }] of this.#links) {
       if (this.#isPermitted(path)) continue;
-      const { condition, message } = unauthorized(
-        'ExpiredToken: The token has expired. Put a new one on $cbs.',
-      );
-      link.close({ condition, description: message });
+      link.close(unauthorized('ExpiredToken: The token has expired. Put a new one on $cbs.').asAmqpError());
       this.unregister(link);
     }
     this.#watchExpiry();

@@ -35,7 +35,7 @@ export class PublisherLink {
       else if (effect?.losesAnswer) delivery.settled = true;
       else if (refusal === undefined) delivery.update(true, ACCEPTED);
       else {
-        delivery.update(true, rejectedWith({ condition: refusal.condition, description: refusal.message }));
+        delivery.update(true, rejectedWith(refusal.asAmqpError()));
       }
     });
   }

@@ -72,7 +72,7 @@ export class ReceiverLink implements Consumer {
   }
 
   detach(reason: ServiceBusError): void {
-    this.#link.close({ condition: reason.condition, description: reason.message });
+    this.#link.close(reason.asAmqpError());
     this.close();
   }
 
@@ -203,9 +203,7 @@ function textOf(value: unknown): string | undefined {
 function answer(delivery: RheaDelivery, name: OutcomeName, refusal: ServiceBusError | undefined): void {
   delivery.update(
     true,
-    refusal === undefined
-      ? appliedOutcome(name, delivery.remote_state)
-      : rejectedWith({ condition: refusal.condition, description: refusal.message }),
+    refusal === undefined ? appliedOutcome(name, delivery.remote_state) : rejectedWith(refusal.asAmqpError()),
   );
   // The SDKs never settle back; without this rhea keeps the slot and stalls after 2048 deliveries.
   delivery.remote_settled = true;

@@ -30,6 +30,8 @@ export interface AmqpTypes {
 export interface AmqpErrorFields {
   readonly condition: string;
   readonly description: string;
+  /** Never left out, even if empty: the Python SDK reads three fields. */
+  readonly info: Readonly<Record<string, unknown>>;
 }
 
 export interface DecodedMessage {
@@ -168,9 +170,7 @@ export const messageCodec: MessageCodec = library.message;
 export const ACCEPTED: object = library.message.accepted().described();
 
 export function rejectedWith(error: AmqpErrorFields): object {
-  return library.message
-    .rejected({ error: { condition: error.condition, description: error.description } })
-    .described();
+  return library.message.rejected({ error }).described();
 }
 
 export function createContainer(id: string): RheaContainer {

@@ -9,6 +9,11 @@ export class ServiceBusError extends Error {
     this.condition = condition;
     this.statusCode = statusCode;
   }
+
+  /** As an AMQP error; the third field is never left out, because the Python SDK reads all three. */
+  asAmqpError(): { condition: string; description: string; info: Record<string, unknown> } {
+    return { condition: this.condition, description: this.message, info: {} };
+  }
 }
 
 /** The SDKs recognise a missing entity by this very text, not by the condition alone. */
