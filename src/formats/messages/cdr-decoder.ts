@@ -11,10 +11,13 @@ const XCDR1: WireRules = {
   signedTime: true,
   listHeader: false,
   structHeader: false,
-  exactLength: false,
+  paddingBytesMax: 3,
 };
 
 const XCDR2: WireRules = { ...XCDR1, alignmentMax: 4, listHeader: true };
+
+/** Types that may have been extended: what follows the known fields is left alone. */
+const APPENDABLE: WireRules = { ...XCDR2, structHeader: true, paddingBytesMax: Number.POSITIVE_INFINITY };
 
 /**
  * Representation identifiers of the encapsulation header (DDS-XTYPES 1.3, 7.6.2.1.2), second byte. Parameter lists
@@ -25,8 +28,8 @@ const RULES: Readonly<Record<number, WireRules>> = {
   1: XCDR1,
   6: { ...XCDR2, littleEndian: false },
   7: XCDR2,
-  8: { ...XCDR2, littleEndian: false, structHeader: true },
-  9: { ...XCDR2, structHeader: true },
+  8: { ...APPENDABLE, littleEndian: false },
+  9: APPENDABLE,
 };
 
 const ENCAPSULATION_BYTES = 4;

@@ -82,7 +82,7 @@ class Attempt {
       const misfits = runStep(step, this.#batch, this.#wanted, this.#values);
       if (misfits.length > 0) return misfits;
     }
-    return this.#layout.rules.exactLength ? rowsNotAtTheirEnd(this.#batch) : [];
+    return rowsNotAtTheirEnd(this.#batch);
   }
 
   columns(): ColumnBatch[] {
@@ -94,9 +94,9 @@ class Attempt {
 
 const NONE: readonly number[] = [];
 
-function rowsNotAtTheirEnd({ count, cursors, ends }: MessageBatch): readonly number[] {
+function rowsNotAtTheirEnd({ count, cursors, ends, rules }: MessageBatch): readonly number[] {
   const misfits: number[] = [];
-  for (let i = 0; i < count; i += 1) if (cursors[i] !== ends[i]) misfits.push(i);
+  for (let i = 0; i < count; i += 1) if (ends[i]! - cursors[i]! > rules.paddingBytesMax) misfits.push(i);
   return misfits;
 }
 

@@ -15,8 +15,8 @@ export interface WireRules {
   readonly listHeader: boolean;
   /** XCDR2 puts a byte count before each structure that is not final, under D_CDR2. */
   readonly structHeader: boolean;
-  /** Whether a message that ends behind its last field is damaged. True where writers never pad. */
-  readonly exactLength: boolean;
+  /** Bytes that may follow the last field; more of them mean that the definition is another one. */
+  readonly paddingBytesMax: number;
 }
 
 /** ROS 1: little endian, packed (wiki.ros.org/ROS/Technical Overview, message serialization). */
@@ -27,7 +27,7 @@ export const ROS1_WIRE: WireRules = {
   signedTime: false,
   listHeader: false,
   structHeader: false,
-  exactLength: true,
+  paddingBytesMax: 0,
 };
 
 /**

@@ -1,0 +1,40 @@
+import type { LossCounter } from '../recording-reader.ts';
+
+/**
+ * Counts messages that damage took. A recorder numbers its messages without gaps, so the numbers that are missing
+ * where pages could not be read are the messages lost with them.
+ */
+export class RowGaps {
+  readonly #file: string;
+  readonly #loss: LossCounter;
+  #last = 0n;
+  #damage: string[] = [];
+
+  constructor(file: string, loss: LossCounter) {
+    this.#file = file;
+    this.#loss = loss;
+  }
+
+  damage(what: string): void {
+    this.#damage.push(what);
+  }
+
+  row(rowId: bigint): void {
+    if (this.#damage.length > 0) this.#count(rowId - 1n);
+    this.#last = rowId;
+  }
+
+  /** `rowIdMax` is the highest number that there must have been. */
+  end(rowIdMax: bigint): void {
+    if (this.#damage.length > 0) this.#count(rowIdMax);
+  }
+
+  #count(lastMissing: bigint): void {
+    const missing = Math.max(this.#damage.length, Number(lastMissing - this.#last));
+    const [first, ...others] = this.#damage;
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    const where = `behind message ${this.#last}`;
+    this.#loss.add(missing, 0, `${this.#file}: ${missing} messages lost ${where}: ${first}${more}`);
+    this.#damage = [];
+  }
+}

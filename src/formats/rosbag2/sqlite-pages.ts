@@ -1,0 +1,302 @@
+import type { ByteSource } from '../byte-source.ts';
+
+/**
+ * Reads tables of an SQLite database by range, as rosbag2 needs it: row after row, without a copy of the file and
+ * without memory for more than some pages. Source: sqlite.org/fileformat2.html (sections 1.3, 1.6, 2.1).
+ * What is in a write-ahead log beside the file is not seen.
+ */
+export const SQLITE_MAGIC = 'SQLite format 3\0';
+
+export type SqliteValue = number | bigint | string | Uint8Array | null;
+
+export interface SqliteRow {
+  readonly rowId: bigint;
+  readonly values: readonly SqliteValue[];
+}
+
+/** A page, or a row in it, that is not what it should be. */
+export class SqlitePageError extends Error {
+  override readonly name = 'SqlitePageError';
+}
+
+const HEADER_BYTES = 100;
+const WINDOW_BYTES = 1 << 20;
+const WINDOWS_MAX = 8;
+const DEPTH_MAX = 40;
+/** The largest blob SQLite itself allows. */
+const PAYLOAD_BYTES_MAX = 2 ** 31;
+
+const PageType = { interiorIndex: 2, interiorTable: 5, leafIndex: 10, leafTable: 13 } as const;
+
+export class SqlitePages {
+  readonly pageSizeBytes: number;
+  readonly pageCount: number;
+  readonly #source: ByteSource;
+  readonly #usableBytes: number;
+  #rowIdMax = 0n;
+  /** Pieces of the file by number, the latest used last. */
+  readonly #windows = new Map<number, Uint8Array>();
+
+  private constructor(source: ByteSource, pageSizeBytes: number, reservedBytes: number) {
+    this.#source = source;
+    this.pageSizeBytes = pageSizeBytes;
+    this.pageCount = Math.floor(source.sizeBytes / pageSizeBytes);
+    this.#usableBytes = pageSizeBytes - reservedBytes;
+  }
+
+  /** Undefined when the file does not begin as an SQLite database in UTF-8. */
+  static async open(source: ByteSource): Promise<SqlitePages | undefined> {
+    if (source.sizeBytes < HEADER_BYTES) return undefined;
+    const header = await source.read(0, HEADER_BYTES);
+    if (new TextDecoder('latin1').decode(header.subarray(0, 16)) !== SQLITE_MAGIC) return undefined;
+    const view = viewOf(header);
+    const declared = view.getUint16(16);
+    const pageSizeBytes = declared === 1 ? 65_536 : declared;
+    const isPowerOfTwo = pageSizeBytes >= 512 && (pageSizeBytes & (pageSizeBytes - 1)) === 0;
+    const isUtf8 = view.getUint32(56) <= 1;
+    return isPowerOfTwo && isUtf8 ? new SqlitePages(source, pageSizeBytes, header[20]!) : undefined;
+  }
+
+  /** The highest row id that interior pages of tables read so far speak of; leaves may hold higher ones. */
+  get rowIdMax(): bigint {
+    return this.#rowIdMax;
+  }
+
+  /**
+   * Rows of the table whose tree begins at `rootPage`, in order of row id. Pages and rows that are damaged are
+   * told to `onDamage` and left out.
+   */
+  async *rows(rootPage: number, onDamage: (what: string) => void): AsyncGenerator<SqliteRow> {
+    const seen = new Set<number>();
+    const pending = [{ page: rootPage, depth: 0 }];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      const { page, depth } = next;
+      if (seen.has(page) || depth > DEPTH_MAX) {
+        onDamage(`page ${page} is linked twice`);
+        continue;
+      }
+      seen.add(page);
+      try {
+        const tree = await this.#treePage(page);
+        if (tree.type === PageType.interiorTable) {
+          this.#noteKeys(tree);
+          for (const child of childPages(tree).reverse()) pending.push({ page: child, depth: depth + 1 });
+        } else if (tree.type === PageType.leafTable) {
+          yield* this.#leafRows(tree, page, onDamage);
+        } else {
+          onDamage(`page ${page} is no page of a table`);
+        }
+      } catch (error) {
+        if (!(error instanceof SqlitePageError)) throw error;
+        onDamage(error.message);
+      }
+    }
+  }
+
+  /** The values of the first or last entry of an index; undefined where the index is empty or damaged. */
+  async indexEdge(rootPage: number, edge: 'first' | 'last'): Promise<readonly SqliteValue[] | undefined> {
+    try {
+      let page = rootPage;
+      for (let depth = 0; depth <= DEPTH_MAX; depth += 1) {
+        const tree = await this.#treePage(page);
+        const cell = edge === 'first' ? tree.cells[0] : tree.cells.at(-1);
+        if (tree.type === PageType.leafIndex) {
+          return cell === undefined ? undefined : await this.#indexEntry(tree, cell);
+        }
+        if (tree.type !== PageType.interiorIndex || cell === undefined) return undefined;
+        page = edge === 'first' ? tree.view.getUint32(cell) : tree.rightmost;
+      }
+    } catch (error) {
+      if (!(error instanceof SqlitePageError)) throw error;
+    }
+    return undefined;
+  }
+
+  async #indexEntry({ bytes }: TreePage, cell: number): Promise<readonly SqliteValue[]> {
+    const reader = new VarintReader(bytes.subarray(0, this.#usableBytes), cell);
+    const payloadBytes = Number(reader.varint());
+    // Index entries of rosbag2 are two integers; longer ones are none of its.
+    return recordValues(sliceOf(bytes, reader.at, Math.min(payloadBytes, this.#usableBytes)));
+  }
+
+  async *#leafRows(
+    tree: TreePage,
+    page: number,
+    onDamage: (what: string) => void,
+  ): AsyncGenerator<SqliteRow> {
+    for (const cell of tree.cells) {
+      let row: SqliteRow;
+      try {
+        row = await this.#row(tree, cell);
+      } catch (error) {
+        if (!(error instanceof SqlitePageError)) throw error;
+        onDamage(`a row on page ${page}: ${error.message}`);
+        continue;
+      }
+      yield row;
+    }
+  }
+
+  async #treePage(page: number): Promise<TreePage> {
+    const bytes = await this.#page(page);
+    const start = page === 1 ? HEADER_BYTES : 0;
+    const view = viewOf(bytes);
+    const type = bytes[start]!;
+    const isInterior = type === PageType.interiorTable || type === PageType.interiorIndex;
+    if (!isInterior && type !== PageType.leafTable && type !== PageType.leafIndex) {
+      throw new SqlitePageError(`page ${page} is no page of a table`);
+    }
+    const headerBytes = isInterior ? 12 : 8;
+    const cellCount = view.getUint16(start + 3);
+    const pointersAt = start + headerBytes;
+    if (pointersAt + 2 * cellCount > this.#usableBytes) {
+      throw new SqlitePageError(`page ${page} claims ${cellCount} rows`);
+    }
+    const cells = Array.from({ length: cellCount }, (_, i) => view.getUint16(pointersAt + 2 * i));
+    const rightmost = isInterior ? view.getUint32(start + 8) : 0;
+    return { bytes, view, type, cells, rightmost };
+  }
+
+  /** Keys of interior pages tell which rows there must be, even where their pages are gone. */
+  #noteKeys({ bytes, cells }: TreePage): void {
+    const cell = cells.at(-1);
+    if (cell === undefined) return;
+    const key = BigInt.asIntN(64, new VarintReader(bytes, cell + 4).varint());
+    if (key > this.#rowIdMax) this.#rowIdMax = key;
+  }
+
+  async #row({ bytes }: TreePage, cell: number): Promise<SqliteRow> {
+    const reader = new VarintReader(bytes.subarray(0, this.#usableBytes), cell);
+    const payloadBytes = Number(reader.varint());
+    const rowId = BigInt.asIntN(64, reader.varint());
+    if (payloadBytes > PAYLOAD_BYTES_MAX || payloadBytes > this.#source.sizeBytes) {
+      throw new SqlitePageError(`it claims ${payloadBytes} bytes`);
+    }
+    const payload = await this.#payload(bytes, reader.at, payloadBytes);
+    return { rowId, values: recordValues(payload) };
+  }
+
+  /** The payload, which goes on in overflow pages where it does not fit its page (section 1.6). */
+  async #payload(bytes: Uint8Array, at: number, payloadBytes: number): Promise<Uint8Array> {
+    const usable = this.#usableBytes;
+    const localMax = usable - 35;
+    if (payloadBytes <= localMax) return sliceOf(bytes, at, payloadBytes);
+    const localMin = Math.floor(((usable - 12) * 32) / 255) - 23;
+    const spread = localMin + ((payloadBytes - localMin) % (usable - 4));
+    const localBytes = spread <= localMax ? spread : localMin;
+    const local = sliceOf(bytes, at, localBytes + 4);
+    const payload = new Uint8Array(payloadBytes);
+    payload.set(local.subarray(0, localBytes));
+    let next = viewOf(local).getUint32(localBytes);
+    for (let filled = localBytes; filled < payloadBytes; ) {
+      const page = await this.#page(next);
+      const part = page.subarray(4, Math.min(usable, 4 + payloadBytes - filled));
+      payload.set(part, filled);
+      filled += part.length;
+      next = viewOf(page).getUint32(0);
+    }
+    return payload;
+  }
+
+  async #page(page: number): Promise<Uint8Array> {
+    if (page < 1 || page > this.pageCount) throw new SqlitePageError(`page ${page} is not in the file`);
+    const offset = (page - 1) * this.pageSizeBytes;
+    const window = Math.floor(offset / WINDOW_BYTES);
+    const start = offset - window * WINDOW_BYTES;
+    return (await this.#window(window)).subarray(start, start + this.pageSizeBytes);
+  }
+
+  async #window(window: number): Promise<Uint8Array> {
+    const known = this.#windows.get(window);
+    this.#windows.delete(window);
+    const offset = window * WINDOW_BYTES;
+    const lengthBytes = Math.min(WINDOW_BYTES, this.#source.sizeBytes - offset);
+    const bytes = known ?? (await this.#source.read(offset, lengthBytes));
+    this.#windows.set(window, bytes);
+    const [oldest] = this.#windows.keys();
+    if (this.#windows.size > WINDOWS_MAX && oldest !== undefined) this.#windows.delete(oldest);
+    return bytes;
+  }
+}
+
+interface TreePage {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly type: number;
+  readonly cells: readonly number[];
+  readonly rightmost: number;
+}
+
+function childPages({ bytes, view, cells, rightmost }: TreePage): number[] {
+  const inside = cells.filter((cell) => cell + 4 <= bytes.length);
+  return [...inside.map((cell) => view.getUint32(cell)), rightmost];
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function sliceOf(bytes: Uint8Array, at: number, lengthBytes: number): Uint8Array {
+  if (at + lengthBytes > bytes.length) throw new SqlitePageError('it does not fit its page');
+  return bytes.subarray(at, at + lengthBytes);
+}
+
+class VarintReader {
+  at: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+
+  /** Big-endian groups of 7 bits, at most 9 bytes, of which the last gives 8 bits. */
+  varint(): bigint {
+    let value = 0n;
+    for (let i = 0; i < 9; i += 1) {
+      const byte = this.#bytes[this.at];
+      if (byte === undefined) throw new SqlitePageError('a number does not fit its page');
+      this.at += 1;
+      if (i === 8) return (value << 8n) | BigInt(byte);
+      value = (value << 7n) | BigInt(byte & 0x7f);
+      if (byte < 0x80) return value;
+    }
+    return value;
+  }
+}
+
+const utf8 = new TextDecoder();
+const INTEGER_BYTES = [0, 1, 2, 3, 4, 6, 8];
+
+/** The values of a record: a header of serial types, then the values (section 2.1). */
+function recordValues(payload: Uint8Array): SqliteValue[] {
+  const header = new VarintReader(payload, 0);
+  const headerBytes = Number(header.varint());
+  if (headerBytes > payload.length) throw new SqlitePageError('its header is longer than the row');
+  const values: SqliteValue[] = [];
+  let at = headerBytes;
+  while (header.at < headerBytes) {
+    const serialType = Number(header.varint());
+    const lengthBytes = lengthOf(serialType);
+    const bytes = sliceOf(payload, at, lengthBytes);
+    values.push(decodedValue(serialType, bytes));
+    at += lengthBytes;
+  }
+  return values;
+}
+
+function lengthOf(serialType: number): number {
+  if (serialType >= 12) return Math.floor((serialType - 12) / 2);
+  return serialType === 7 ? 8 : (INTEGER_BYTES[serialType] ?? 0);
+}
+
+function decodedValue(serialType: number, bytes: Uint8Array): SqliteValue {
+  if (serialType >= 12) return serialType % 2 === 0 ? bytes : utf8.decode(bytes);
+  if (serialType === 0 || serialType >= 10) return null;
+  if (serialType === 7) return viewOf(bytes).getFloat64(0);
+  if (serialType >= 8) return serialType - 8;
+  if (serialType === 6) return viewOf(bytes).getBigInt64(0);
+  let value = (bytes[0]! << 24) >> 24;
+  for (let i = 1; i < bytes.length; i += 1) value = value * 256 + bytes[i]!;
+  return value;
+}
