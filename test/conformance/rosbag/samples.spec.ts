@@ -109,6 +109,6 @@ describe('real recordings of robots', () => {
     assert.deepEqual(battery.get('cell_voltage')?.[0], [5, 6, 7]);
     assert.deepEqual(battery.get('location')?.[0], 'noth_pole');
     const imu = tables.get('/imu')!.columns;
-    assert.equal(imu.get('orientation.y')?.[0], 0);
+    assert.equal(imu.get('orientation.y')?.[0], 112);
   });
 });
