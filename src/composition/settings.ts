@@ -26,8 +26,12 @@ export interface Settings {
   /** Base address of the metadata API. */
   readonly api: string;
   readonly apiPort: number;
+  /** The address the API listens on: this machine only, unless a platform puts something in front of it. */
+  readonly apiHost: string;
   /** Folder inside a zone's container; see docs/decisions. */
   readonly folderTemplate: string;
+  /** Image name to the image in the registry, by digest; empty on a laptop, where images are folders. */
+  readonly taskImages: Readonly<Record<string, string>>;
   readonly timings: Timings;
   readonly applicationInsightsConnectionString?: string;
   /** Where local telemetry goes; absent in Azure. */
@@ -105,9 +109,14 @@ export function readSettings(environment: Environment): Settings {
     zoneAccounts: json(environment, 'LANDFALL_ZONE_ACCOUNTS', z.array(ZoneAccount).min(1)),
     api,
     apiPort: Number(environment['LANDFALL_API_PORT'] ?? (new URL(api).port || 8080)),
+    apiHost: environment['LANDFALL_API_HOST'] ?? '127.0.0.1',
     folderTemplate:
       environment['LANDFALL_FOLDER_TEMPLATE'] ??
       '{region}/{zone}/{measurementId}/{dataStreamId}/{yyyy}/{mm}/{dd}',
+    taskImages:
+      environment['LANDFALL_TASK_IMAGES'] === undefined
+        ? {}
+        : json(environment, 'LANDFALL_TASK_IMAGES', z.record(z.string(), z.string())),
     timings: timingsOf(environment),
     ...(monitor === undefined ? {} : { applicationInsightsConnectionString: monitor }),
     ...(home === undefined ? {} : { home }),

@@ -39,6 +39,9 @@ export const LAPTOP_PROCESSES: readonly { readonly name: string; readonly roles:
   { name: 'api', roles: 'api' },
 ];
 
+/** Where Event Grid puts events it could not deliver. */
+const DEAD_LETTERS = { account: 'operations', container: 'event-grid-dead-letters' };
+
 const EMULATOR_READY_WITHIN_MS = 30_000;
 const WORKER_READY_WITHIN_MS = 60_000;
 
@@ -117,7 +120,9 @@ function emulators(stack: LocalStack, environment: UpOptions['environment']): re
       data: data('event-grid'),
       port: ports.eventGrid,
       'service-bus': stack.environment['LANDFALL_SERVICE_BUS_CONNECTION_STRING'] ?? '',
-      storage: `http://127.0.0.1:${ports.storage}`,
+      storage: (
+        JSON.parse(stack.environment['LANDFALL_STORAGE_CONNECTION_STRINGS'] ?? '{}') as Record<string, string>
+      )[DEAD_LETTERS.account]!,
     }),
     emulator('storage', {
       config: config('storage.json'),
@@ -162,11 +167,7 @@ function writeConfigurations(stack: LocalStack): void {
 }
 
 function eventGridConfiguration(stack: LocalStack): object {
-  const deadLetter = { account: 'operations', container: 'event-grid-dead-letters' };
   return {
-    accounts: stack.accounts
-      .filter(({ name }) => name === deadLetter.account)
-      .map(({ name, key }) => ({ name, key })),
     topics: [
       { name: EVENTS_TOPIC_NAME, key: stack.environment['LANDFALL_EVENT_GRID_KEY'], subscriptions: [] },
     ],
@@ -186,7 +187,7 @@ function eventGridConfiguration(stack: LocalStack): object {
             ],
             subjectBeginsWith: '/blobServices/default/containers/recordings/',
             destination: { serviceBusQueue: LANDING_QUEUE },
-            deadLetter,
+            deadLetter: DEAD_LETTERS,
           },
         ],
       },
@@ -212,13 +213,12 @@ const TASK_IMAGES = [
 
 function batchConfiguration(stack: LocalStack): object {
   return {
-    account: stack.environment['LANDFALL_BATCH_ACCOUNT'],
-    key: stack.environment['LANDFALL_BATCH_KEY'],
+    account: {
+      name: stack.environment['LANDFALL_BATCH_ACCOUNT'],
+      key: stack.environment['LANDFALL_BATCH_KEY'],
+    },
     images: Object.fromEntries(
-      TASK_IMAGES.map((image) => [
-        `landfall/${image}`,
-        [process.execPath, join(ROOT, 'containers', image, 'main.ts')],
-      ]),
+      TASK_IMAGES.map((image) => [`landfall/${image}`, ['node', join(ROOT, 'containers', image, 'main.ts')]]),
     ),
   };
 }

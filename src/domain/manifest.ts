@@ -96,3 +96,9 @@ export function parseManifest(bytes: Uint8Array): ParsedManifest {
   if (!parsed.success) return { ok: false, problem: `${MANIFEST_FILE_NAME}: ${sentenceOf(parsed.error)}` };
   return { ok: true, manifest: parsed.data };
 }
+
+/** The folder in Landing: one path segment; fleets other than the default have it in front, so that two fleets may use one name. */
+export function landingFolderOf(fleet: string, recordingId: string): string {
+  const name = fleet === 'default' ? recordingId : `${fleet}--${recordingId}`;
+  return name.replaceAll(/[^A-Za-z0-9_.~-]/g, '_');
+}

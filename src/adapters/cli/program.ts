@@ -240,7 +240,7 @@ function operationsCommands(program: Command, actions: Actions, take: Take): voi
   const vehicle = program.command('vehicle').description('the configuration of a vehicle over time');
   vehicle
     .command('set')
-    .description('what is true of a vehicle from now on, or from --valid-from')
+    .description('what is true of a vehicle, for all its recordings or for those from --valid-from on')
     .argument('<vin>')
     .option('--dbc <files...>', '<bus>=<file>')
     .option('--topic <names...>', '<topic>=<kind> where the type does not tell')

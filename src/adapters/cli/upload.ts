@@ -1,5 +1,5 @@
 import { measurementIdOf } from '#domain/identity.ts';
-import { MANIFEST_FILE_NAME, type Manifest } from '#domain/manifest.ts';
+import { landingFolderOf, MANIFEST_FILE_NAME, type Manifest } from '#domain/manifest.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
 import { filesBelow, type LocalFile, makeManifest, manifestIn } from './local-folder.ts';
@@ -57,12 +57,6 @@ export async function uploadFolder(
 
 export function manifestBytes(manifest: Manifest): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`);
-}
-
-/** One path segment; fleets other than the default have it in front, so that two fleets may use one name. */
-export function landingFolderOf(fleet: string, recordingId: string): string {
-  const name = fleet === 'default' ? recordingId : `${fleet}--${recordingId}`;
-  return name.replaceAll(/[^A-Za-z0-9_.~-]/g, '_');
 }
 
 /** The files of the manifest that are there. Missing ones may still be on their way, so they are told, not refused. */

@@ -1,11 +1,11 @@
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
 import { TerminalFailure } from '#domain/failures.ts';
-import type { MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
+import type { MessageResender, MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
 import { connectServiceBus, type ServiceBusAccess, serviceBusFailure } from './service-bus-connection.ts';
 import { wireMessageOf } from './wire-message.ts';
 
 /** Sends in batches as large as the entity takes, one sender link per topic or queue. */
-export class ServiceBusMessageSender implements MessageSender {
+export class ServiceBusMessageSender implements MessageSender, MessageResender {
   readonly #client: ServiceBusClient;
   readonly #senders = new Map<string, ServiceBusSender>();
 
@@ -16,6 +16,10 @@ export class ServiceBusMessageSender implements MessageSender {
   async send(messages: readonly OutgoingMessage[]): Promise<void> {
     const byEntity = Map.groupBy(messages, ({ destination }) => destination.name);
     await Promise.all([...byEntity].map(([entity, sent]) => this.#sendTo(entity, sent.map(wireMessageOf))));
+  }
+
+  async resend(queue: string, body: unknown, messageId: string): Promise<void> {
+    await this.#sendTo(queue, [{ body, messageId, contentType: 'application/json' }]);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,218 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { type ServerType, serve } from '@hono/node-server';
+import { ContainerModule } from 'inversify';
+import { QueueCounts } from '#adapters/azure/service-bus/queue-counts.ts';
+import { type MetadataOperations, metadataApi, type VehicleRequest } from '#adapters/http/metadata-api.ts';
+import { TerminalFailure } from '#domain/failures.ts';
+import { landingFolderOf, MANIFEST_FILE_NAME } from '#domain/manifest.ts';
+import type { AccountRegistry } from '#domain/ports/account-registry.ts';
+import type { BlobStore } from '#domain/ports/blob-store.ts';
+import type { Clock } from '#domain/ports/clock.ts';
+import type { FailedMessageStore } from '#domain/ports/failed-message-store.ts';
+import type { LandingStore } from '#domain/ports/landing-store.ts';
+import type { MessageResender, MessageSender } from '#domain/ports/message-sender.ts';
+import type { MetadataStore } from '#domain/ports/metadata-store.ts';
+import type { PartnerShare } from '#domain/ports/partner-share.ts';
+import type { StageRunStore } from '#domain/ports/stage-run-store.ts';
+import type { Telemetry } from '#domain/ports/telemetry.ts';
+import type { VehicleConfiguration, VehicleStore } from '#domain/ports/vehicle-store.ts';
+import { announceDataStream } from '#handlers/operations/announce-data-stream.ts';
+import { lineage, listMeasurements, measurementStatus } from '#handlers/operations/measurement-status.ts';
+import { replayDeadLetters } from '#handlers/operations/replay-dead-letters.ts';
+import { reportTask } from '#handlers/operations/report-task.ts';
+import { steerMeasurement } from '#handlers/operations/steer-measurement.ts';
+import type { Role } from '../role.ts';
+import { serviceBusAccessOf } from '../service-bus.ts';
+import type { Settings } from '../settings.ts';
+import {
+  ACCOUNTS,
+  BLOBS,
+  CLOCK,
+  FAILED_MESSAGES,
+  LANDING_STORE,
+  MESSAGES,
+  METADATA_STORE,
+  PARTNER_SHARE,
+  RESENDER,
+  ROLES,
+  SETTINGS,
+  STAGE_RUNS,
+  TELEMETRY,
+  VEHICLES,
+} from '../tokens.ts';
+import { RECORDINGS_CONTAINER, TASKS_CONTAINER, VEHICLES_CONTAINER } from '../zone-containers.ts';
+
+interface ApiPorts {
+  readonly settings: Settings;
+  readonly metadata: MetadataStore;
+  readonly landing: LandingStore;
+  readonly blobs: BlobStore;
+  readonly messages: MessageSender;
+  readonly resender: MessageResender;
+  readonly runs: StageRunStore;
+  readonly failed: FailedMessageStore;
+  readonly vehicles: VehicleStore;
+  readonly accounts: AccountRegistry;
+  readonly partnerShare: PartnerShare;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+/** Serves the metadata API. */
+export const apiModule = new ContainerModule(({ bind }) => {
+  bind(ROLES).toResolvedValue(
+    (
+      settings,
+      metadata,
+      landing,
+      blobs,
+      messages,
+      resender,
+      runs,
+      failed,
+      vehicles,
+      accounts,
+      partnerShare,
+      clock,
+      telemetry,
+    ) =>
+      apiRole({
+        settings,
+        metadata,
+        landing,
+        blobs,
+        messages,
+        resender,
+        runs,
+        failed,
+        vehicles,
+        accounts,
+        partnerShare,
+        clock,
+        telemetry,
+      }),
+    [
+      SETTINGS,
+      METADATA_STORE,
+      LANDING_STORE,
+      BLOBS,
+      MESSAGES,
+      RESENDER,
+      STAGE_RUNS,
+      FAILED_MESSAGES,
+      VEHICLES,
+      ACCOUNTS,
+      PARTNER_SHARE,
+      CLOCK,
+      TELEMETRY,
+    ],
+  );
+});
+
+function apiRole(ports: ApiPorts): Role {
+  let server: ServerType | undefined;
+  return {
+    name: 'api',
+    start: () =>
+      new Promise((resolve, reject) => {
+        const app = metadataApi(operationsOf(ports));
+        server = serve(
+          { fetch: app.fetch, port: ports.settings.apiPort, hostname: ports.settings.apiHost },
+          () => resolve(),
+        );
+        server.once('error', reject);
+      }),
+    stop: () =>
+      new Promise((resolve) => {
+        if (server === undefined) resolve();
+        else server.close(() => resolve());
+      }),
+  };
+}
+
+function operationsOf(ports: ApiPorts): MetadataOperations {
+  const { settings, metadata, blobs, failed, vehicles, clock } = ports;
+  const { folderTemplate } = settings;
+  const papers = { account: settings.operationsAccount, container: TASKS_CONTAINER };
+  const counts = new QueueCounts(serviceBusAccessOf(settings));
+  return {
+    status: (measurementId) => measurementStatus(ports, measurementId),
+    list: (filter, limit) => listMeasurements(ports, filter, limit),
+    lineage: (measurementId) => lineage(ports, measurementId),
+    async createMeasurement(manifest) {
+      const path = `${landingFolderOf(manifest.fleet, manifest.recordingId)}/`;
+      const folder = { account: settings.landingAccount, container: RECORDINGS_CONTAINER, path };
+      const content = new TextEncoder().encode(JSON.stringify(manifest, null, 2));
+      const location = { ...folder, path: `${path}${MANIFEST_FILE_NAME}` };
+      await blobs.write(location, content, { contentType: 'application/json' });
+      return { folder };
+    },
+    placeDataStream: (measurementId, request, requestId) =>
+      announceDataStream({ ...ports, folderTemplate }, measurementId, request, requestId),
+    steer: (type, data, requestId) => steerMeasurement(ports, type, data, requestId),
+    reportTask: (taskId, body) => reportTask({ ...ports, papers }, taskId, body),
+    shareLink: (measurementId, actor) => shareLinkOf(ports, measurementId, actor),
+    vehicleConfigurations: (vin) => vehicles.configurations(vin),
+    saveVehicleConfiguration: (vin, request) => saveVehicle(ports, vin, request),
+    deadLetters: (filter, limit) => failed.list(filter, limit),
+    deadLetter: (failedMessageId) => failed.get(failedMessageId),
+    replayDeadLetters: (request) =>
+      replayDeadLetters({ ...ports, store: failed, clock }, request, randomUUID()),
+    async queueCounts() {
+      const queues = await counts.queues();
+      return queues.map(({ entity, active, scheduled, deadLetter }) => ({
+        queue: entity,
+        active,
+        scheduled,
+        deadLettered: deadLetter,
+      }));
+    },
+    newRequestId: randomUUID,
+  };
+
+  async function shareLinkOf({ partnerShare }: ApiPorts, measurementId: string, actor: string) {
+    const shares = await metadata.documents(measurementId, 'share');
+    const newest = shares
+      .toSorted((a, b) => String(a['offeredAt']).localeCompare(String(b['offeredAt'])))
+      .at(-1);
+    if (newest === undefined) {
+      throw new TerminalFailure('not-found', `Measurement ${measurementId} is not shared with anybody yet.`);
+    }
+    return partnerShare.link(measurementId, newest.id, actor);
+  }
+}
+
+/** DBC files are kept by content, so that a configuration says for ever what it said. */
+async function saveVehicle(
+  { settings, blobs, vehicles, clock }: ApiPorts,
+  vin: string,
+  request: VehicleRequest,
+): Promise<VehicleConfiguration> {
+  const dbc: Record<string, VehicleConfiguration['dbc'][string]> = {};
+  for (const [bus, { name, content }] of Object.entries(request.dbc ?? {})) {
+    const bytes = Buffer.from(content, 'base64');
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const plainName = name.replaceAll(/[^A-Za-z0-9._-]/g, '_');
+    const location = {
+      account: settings.operationsAccount,
+      container: VEHICLES_CONTAINER,
+      path: `${encodeURIComponent(vin)}/${sha256.slice(0, 16)}/${plainName}`,
+    };
+    await blobs.write(location, bytes, { contentType: 'application/octet-stream' });
+    dbc[bus] = { ...location, sha256, sizeBytes: bytes.length };
+  }
+  const validFrom = request.validFrom ?? ALWAYS;
+  const before = await vehicles.configuration(vin, new Date(request.validFrom ?? clock.now()));
+  const configuration: VehicleConfiguration = {
+    vin,
+    validFrom: new Date(validFrom).toISOString(),
+    dbc: { ...before?.dbc, ...dbc },
+    topicMap: { ...before?.topicMap, ...request.topicMap },
+    ...(request.referenceClock === undefined ? {} : { referenceClock: request.referenceClock }),
+  };
+  await vehicles.save(configuration);
+  return configuration;
+}
+
+/** A configuration without a date holds for recordings of any age. */
+const ALWAYS = '1970-01-01T00:00:00.000Z';

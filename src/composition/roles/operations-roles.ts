@@ -1,0 +1,58 @@
+import { ContainerModule } from 'inversify';
+import { EVENT_GRID_QUEUE, FAILED_MESSAGES_QUEUE } from '#domain/topology.ts';
+import { collectDeadLetter } from '#handlers/operations/collect-dead-letters.ts';
+import { pollTasks } from '#handlers/operations/poll-tasks.ts';
+import { consumerRole, messageRole } from '../consumer-role.ts';
+import { periodicRole } from '../periodic-role.ts';
+import {
+  BLOBS,
+  CLOCK,
+  EVENT_PUBLISHER,
+  FAILED_MESSAGES,
+  MESSAGES,
+  ROLES,
+  SETTINGS,
+  STAGE_RUNS,
+  TASKS,
+  TELEMETRY,
+} from '../tokens.ts';
+import { TASKS_CONTAINER } from '../zone-containers.ts';
+
+const CONCURRENCY = 4;
+const RUNS_PER_POLL_MAX = 1000;
+
+/** Drains our dead letters into the metadata store. */
+export const deadLettersModule = new ContainerModule(({ bind }) => {
+  bind(ROLES).toResolvedValue(
+    (settings, store, clock, telemetry) =>
+      consumerRole({ settings, telemetry }, FAILED_MESSAGES_QUEUE, CONCURRENCY, (message) =>
+        collectDeadLetter({ store, clock, telemetry }, message),
+      ),
+    [SETTINGS, FAILED_MESSAGES, CLOCK, TELEMETRY],
+  );
+});
+
+/** Asks Batch about tasks that did not report. */
+export const taskPollModule = new ContainerModule(({ bind }) => {
+  bind(ROLES).toResolvedValue(
+    (settings, runs, blobs, messages, clock, tasks, telemetry) => {
+      const papers = { account: settings.operationsAccount, container: TASKS_CONTAINER };
+      const ports = { runs, blobs, messages, clock, tasks, telemetry, papers };
+      return periodicRole('task-poll', settings.timings.taskPollSeconds * 1000, telemetry, async () => {
+        await pollTasks(ports, RUNS_PER_POLL_MAX);
+      });
+    },
+    [SETTINGS, STAGE_RUNS, BLOBS, MESSAGES, CLOCK, TASKS, TELEMETRY],
+  );
+});
+
+/** Passes our events on to the Event Grid topic. */
+export const eventGridModule = new ContainerModule(({ bind }) => {
+  bind(ROLES).toResolvedValue(
+    (settings, publisher, telemetry) =>
+      messageRole({ settings, telemetry }, EVENT_GRID_QUEUE, CONCURRENCY, (message) =>
+        publisher.publish([message]),
+      ),
+    [SETTINGS, EVENT_PUBLISHER, TELEMETRY],
+  );
+});

@@ -1,0 +1,134 @@
+import { join } from 'node:path';
+import { Container, type ContainerModule } from 'inversify';
+import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
+import { JsonLinesTelemetry } from '#adapters/telemetry/json-lines-telemetry.ts';
+import type { Telemetry } from '#domain/ports/telemetry.ts';
+import { azureModule } from './azure.module.ts';
+import { commandSettings } from './command-settings.ts';
+import type { Role } from './role.ts';
+import { apiModule } from './roles/api-role.ts';
+import { landingModule, landingSweepModule } from './roles/landing-role.ts';
+import { deadLettersModule, eventGridModule, taskPollModule } from './roles/operations-roles.ts';
+import { deadlineSweepModule, relayModule, sagaModule } from './roles/saga-roles.ts';
+import {
+  copyModule,
+  custodyModule,
+  enrichModule,
+  extractModule,
+  registerModule,
+  sceneDetectModule,
+  shareModule,
+  syncModule,
+  validateModule,
+} from './roles/stage-roles.ts';
+import type { Settings } from './settings.ts';
+import { ROLES } from './tokens.ts';
+
+/** One container module per role. */
+const MODULES: Readonly<Record<string, ContainerModule>> = {
+  saga: sagaModule,
+  relay: relayModule,
+  'deadline-sweep': deadlineSweepModule,
+  landing: landingModule,
+  'landing-sweep': landingSweepModule,
+  validate: validateModule,
+  register: registerModule,
+  copy: copyModule,
+  extract: extractModule,
+  sync: syncModule,
+  enrich: enrichModule,
+  'scene-detect': sceneDetectModule,
+  share: shareModule,
+  custody: custodyModule,
+  'event-grid': eventGridModule,
+  'task-poll': taskPollModule,
+  'dead-letters': deadLettersModule,
+  api: apiModule,
+};
+
+/** Names for what a laptop hosts in one process. */
+const GROUPS: Readonly<Record<string, readonly string[]>> = {
+  all: Object.keys(MODULES),
+  road: [
+    'landing',
+    'validate',
+    'register',
+    'copy',
+    'extract',
+    'sync',
+    'enrich',
+    'scene-detect',
+    'share',
+    'custody',
+    'event-grid',
+  ],
+  sweeps: ['deadline-sweep', 'landing-sweep', 'task-poll'],
+};
+
+/** `landfall worker --roles …`: hosts roles until it is told to stop. */
+export async function worker({ roles: names }: { roles: string }): Promise<number> {
+  const roleNames = roleNamesOf(names);
+  const settings = commandSettings();
+  const roles = composeRoles(roleNames, settings, telemetryOf(names, settings), process.env);
+  const stopped = new Promise<void>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+  for (const role of roles) await role.start();
+  process.stdout.write(`${JSON.stringify({ ready: true, roles: roleNames })}\n`);
+  await stopped;
+  await Promise.all(roles.map((role) => role.stop()));
+  // Connections of the SDKs would keep the process alive; everything of ours has ended.
+  process.exit(EXIT.ok);
+}
+
+/** The roles, wired. */
+export function composeRoles(
+  roleNames: readonly string[],
+  settings: Settings,
+  telemetry: Telemetry,
+  environment: Readonly<Record<string, string | undefined>>,
+): readonly Role[] {
+  const container = new Container();
+  container.load(azureModule(settings, telemetry, taskEnvironmentOf(environment, settings)));
+  container.load(...roleNames.map((name) => MODULES[name]!));
+  return container.getAll(ROLES);
+}
+
+function roleNamesOf(names: string): readonly string[] {
+  const wanted = names.split(',').flatMap((name) => GROUPS[name] ?? [name]);
+  const unknown = wanted.filter((name) => !(name in MODULES));
+  if (unknown.length > 0) {
+    const known = [...Object.keys(MODULES), ...Object.keys(GROUPS)].join(', ');
+    throw new CommandError(`There is no role ${unknown.join(', ')}. Roles: ${known}.`, EXIT.usage);
+  }
+  return [...new Set(wanted)];
+}
+
+function telemetryOf(names: string, { home }: Settings): Telemetry {
+  const process = names.replaceAll(/[^a-z0-9-]+/gi, '_');
+  return new JsonLinesTelemetry(
+    process,
+    home === undefined ? undefined : join(home, 'telemetry', `${process}.jsonl`),
+  );
+}
+
+/** What a task needs to reach storage and the metadata API. Keys are among it on a laptop only: settings see to it. */
+const TASK_VARIABLES = [
+  'LANDFALL_STORAGE_CONNECTION_STRINGS',
+  'LANDFALL_STORAGE_ENDPOINTS',
+  'LANDFALL_IDENTITY_CLIENT_ID',
+  'LANDFALL_HOME',
+  'APPLICATIONINSIGHTS_CONNECTION_STRING',
+  'NODE_COMPILE_CACHE',
+];
+
+function taskEnvironmentOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  { api }: Settings,
+): Readonly<Record<string, string>> {
+  const given = TASK_VARIABLES.flatMap((name) => {
+    const value = environment[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return { ...Object.fromEntries(given), LANDFALL_API: api };
+}
