@@ -115,7 +115,7 @@ class Rosbag2Reader implements RecordingReader {
   async *read(selection: Selection = {}): AsyncGenerator<TableBatch> {
     const loss = this.#isCounted ? new LossCounter() : this.#loss;
     this.#isCounted = true;
-    const gaps = new RowGaps(this.#options.name, loss);
+    const gaps = new RowGaps(this.#options.name, this.#pages.rowsMax, loss);
     const pending = new Map<MessageTable, PendingMessages>();
     const { messagesPage, messageColumns } = this.#catalog;
     const rows = this.#pages.rows(messagesPage, (what) => gaps.damage(what));

@@ -7,10 +7,13 @@ import type { LossCounter } from '../recording-reader.ts';
 export class RowGaps {
   readonly #file: string;
   readonly #loss: LossCounter;
+  /** Damage may change row numbers too: more than this cannot be missing. */
+  readonly #rowsMax: number;
   #last = 0n;
   #damage: string[] = [];
 
-  constructor(file: string, loss: LossCounter) {
+  constructor(file: string, rowsMax: number, loss: LossCounter) {
+    this.#rowsMax = rowsMax;
     this.#file = file;
     this.#loss = loss;
   }
@@ -30,7 +33,8 @@ export class RowGaps {
   }
 
   #count(lastMissing: bigint): void {
-    const missing = Math.max(this.#damage.length, Number(lastMissing - this.#last));
+    const gap = Math.min(this.#rowsMax, Number(lastMissing - this.#last));
+    const missing = Math.max(this.#damage.length, gap);
     const [first, ...others] = this.#damage;
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
     const where = `behind message ${this.#last}`;

@@ -23,6 +23,7 @@ const HEADER_BYTES = 100;
 const WINDOW_BYTES = 1 << 20;
 const WINDOWS_MAX = 8;
 const DEPTH_MAX = 40;
+const ROW_BYTES_MIN = 8;
 /** The largest blob SQLite itself allows. */
 const PAYLOAD_BYTES_MAX = 2 ** 31;
 
@@ -31,17 +32,21 @@ const PageType = { interiorIndex: 2, interiorTable: 5, leafIndex: 10, leafTable:
 export class SqlitePages {
   readonly pageSizeBytes: number;
   readonly pageCount: number;
+  /** No whole file of this database had more rows: each takes some bytes. */
+  readonly rowsMax: number;
   readonly #source: ByteSource;
   readonly #usableBytes: number;
   #rowIdMax = 0n;
   /** Pieces of the file by number, the latest used last. */
   readonly #windows = new Map<number, Uint8Array>();
 
-  private constructor(source: ByteSource, pageSizeBytes: number, reservedBytes: number) {
+  private constructor(source: ByteSource, pageSizeBytes: number, header: Uint8Array) {
     this.#source = source;
     this.pageSizeBytes = pageSizeBytes;
     this.pageCount = Math.floor(source.sizeBytes / pageSizeBytes);
-    this.#usableBytes = pageSizeBytes - reservedBytes;
+    this.#usableBytes = pageSizeBytes - header[20]!;
+    const declaredPages = viewOf(header).getUint32(28);
+    this.rowsMax = Math.floor((Math.max(declaredPages, this.pageCount) * pageSizeBytes) / ROW_BYTES_MIN);
   }
 
   /** Undefined when the file does not begin as an SQLite database in UTF-8. */
@@ -54,7 +59,7 @@ export class SqlitePages {
     const pageSizeBytes = declared === 1 ? 65_536 : declared;
     const isPowerOfTwo = pageSizeBytes >= 512 && (pageSizeBytes & (pageSizeBytes - 1)) === 0;
     const isUtf8 = view.getUint32(56) <= 1;
-    return isPowerOfTwo && isUtf8 ? new SqlitePages(source, pageSizeBytes, header[20]!) : undefined;
+    return isPowerOfTwo && isUtf8 ? new SqlitePages(source, pageSizeBytes, header) : undefined;
   }
 
   /** The highest row id that interior pages of tables read so far speak of; leaves may hold higher ones. */
@@ -104,7 +109,7 @@ export class SqlitePages {
           return cell === undefined ? undefined : await this.#indexEntry(tree, cell);
         }
         if (tree.type !== PageType.interiorIndex || cell === undefined) return undefined;
-        page = edge === 'first' ? tree.view.getUint32(cell) : tree.rightmost;
+        page = edge === 'first' ? viewOf(sliceOf(tree.bytes, cell, 4)).getUint32(0) : tree.rightmost;
       }
     } catch (error) {
       if (!(error instanceof SqlitePageError)) throw error;
@@ -161,8 +166,13 @@ export class SqlitePages {
   #noteKeys({ bytes, cells }: TreePage): void {
     const cell = cells.at(-1);
     if (cell === undefined) return;
-    const key = BigInt.asIntN(64, new VarintReader(bytes, cell + 4).varint());
-    if (key > this.#rowIdMax) this.#rowIdMax = key;
+    try {
+      const key = BigInt.asIntN(64, new VarintReader(bytes, cell + 4).varint());
+      if (key > this.#rowIdMax) this.#rowIdMax = key;
+    } catch (error) {
+      // A key that cannot be read says nothing; its page may still hold children.
+      if (!(error instanceof SqlitePageError)) throw error;
+    }
   }
 
   async #row({ bytes }: TreePage, cell: number): Promise<SqliteRow> {
