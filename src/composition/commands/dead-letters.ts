@@ -1,0 +1,27 @@
+import { ApiClient } from '#adapters/cli/api-client.ts';
+import {
+  type DeadLetterCommandPorts,
+  listDeadLetters,
+  replayDeadLetters,
+  showDeadLetter,
+} from '#adapters/cli/dead-letters.ts';
+import type { ReplayOptions } from '#adapters/cli/program.ts';
+import { processTerminal } from '#adapters/cli/terminal.ts';
+import { commandSettings } from '../command-settings.ts';
+import { actor } from './measurement.ts';
+
+export function list(options: { reason?: string; queue?: string; json: boolean }): Promise<number> {
+  return listDeadLetters(ports(), options);
+}
+
+export function show(id: string, options: { json: boolean }): Promise<number> {
+  return showDeadLetter(ports(), id, options);
+}
+
+export function replay(id: string | undefined, options: ReplayOptions): Promise<number> {
+  return replayDeadLetters(ports(), id, options);
+}
+
+function ports(): DeadLetterCommandPorts {
+  return { api: new ApiClient(commandSettings().api), terminal: processTerminal(), actor: actor() };
+}
