@@ -185,7 +185,7 @@ export class Landing {
   /** Records everything that lies below `place`, and that what was recorded there and is not listed is gone. */
   async #takeInventory(
     place: PlaceInLanding,
-  ): Promise<{ readonly copyPending: boolean; readonly fileCount: number }> {
+  ): Promise<{ readonly copyPending: boolean; readonly fileCount: number; readonly changeCount: number }> {
     const { blobs, store, clock } = this.#ports;
     const below = place.path === '' ? '' : place.path.replace(/\/?$/, '/');
     const recorded = new Map<string, LandedFile>();
@@ -212,7 +212,7 @@ export class Landing {
     await inParallel([...other, ...gone], INVENTORY_LANES, async (seen) => {
       await this.#record({ ...place, path: seen.path }, seen);
     });
-    return { copyPending, fileCount };
+    return { copyPending, fileCount, changeCount: other.length + gone.length };
   }
 
   /** Reads the manifest that is recorded now, when it is another than was read; says at once when it is wrong. */
@@ -238,6 +238,14 @@ export class Landing {
       const completeness = await this.#completeness(current);
       if (completeness === undefined) return current;
       if (completeness.complete) {
+        // What is recorded may be behind what is there: files leave and are replaced before their events come.
+        const place = { folder: folder.folder, location: folder.location, path: '' };
+        const { changeCount } = await this.#takeInventory(place);
+        if (changeCount > 0) {
+          await this.#noticeManifest(place);
+          current = (await store.folder(folder.folder)) ?? current;
+          continue;
+        }
         const lookAt = later(this.#ports.clock.now(), LOOK_BACK_MS);
         const announced = await announceReceived(this.#ports, current, completeness, lookAt);
         if (announced !== undefined) return announced;

@@ -45,6 +45,12 @@ export class MemoryFailedMessageStore implements FailedMessageStore {
     this.#messages.set(failedMessageId, { ...message, state: 'replayed' });
   }
 
+  /** How many wait for a replay, or are in the middle of one. Not part of the port. */
+  openCount(): number {
+    return [...this.#messages.values()].filter(({ state }) => state === 'failed' || state === 'replaying')
+      .length;
+  }
+
   async audit(entry: ReplayAudit): Promise<void> {
     this.#audits.push(entry);
   }

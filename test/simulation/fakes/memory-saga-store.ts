@@ -162,6 +162,29 @@ export class MemorySagaStore<State> implements SagaStore<State>, OutboxFeed, Dea
     return this.#partitions.get(measurementId)?.records ?? [];
   }
 
+  stateOf(measurementId: string): State | undefined {
+    return this.#partitions.get(measurementId)?.state;
+  }
+
+  documentOf(
+    kind: MetadataDocument['kind'],
+    measurementId: string,
+    id: string,
+  ): MetadataDocument | undefined {
+    return this.#partitions.get(measurementId)?.documents.get(`${kind} ${id}`);
+  }
+
+  outputs(measurementId: string): readonly OutboxEntry[] {
+    return (this.#partitions.get(measurementId)?.outputs ?? []).map((output) => output.entry);
+  }
+
+  undispatchedCount(): number {
+    return [...this.#partitions.values()].reduce(
+      (sum, { outputs }) => sum + outputs.filter((output) => !output.dispatched && !output.gone).length,
+      0,
+    );
+  }
+
   /** Deletes what was not sent yet, as a time-to-live on the outbox would. @returns how many outputs. */
   forgetUndispatched(): number {
     let count = 0;

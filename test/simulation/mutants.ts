@@ -1,0 +1,67 @@
+import type { MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
+import type { SagaChange, SagaStore } from '#domain/ports/saga-store.ts';
+import type { IngestionState } from '#saga/ingestion-state.ts';
+import { MemorySagaStore } from './fakes/memory-saga-store.ts';
+
+/**
+ * Six mistakes that each lose or double something. A simulation that does not catch every one of them tests nothing.
+ */
+export const MUTANTS = {
+  'no-inbox': 'The store does not remember which inputs were committed.',
+  'no-etag': 'The store does not look at the etag.',
+  'complete-before-dispatch': 'The message is completed before its outputs are sent, and there is no relay.',
+  'mark-before-send': 'Outputs are marked as sent before they are sent.',
+  'replay-keeps-message-id': 'A replay has the transport id of the original, under duplicate detection.',
+  'outbox-expires': 'Outputs that were not sent have a time to live.',
+} as const;
+export type Mutant = keyof typeof MUTANTS;
+
+/** The saga's store, with the mistakes that belong to it. */
+export class SimulatedSagaStore extends MemorySagaStore<IngestionState> {
+  readonly #mutant: Mutant | undefined;
+  readonly #onCommit: (state: IngestionState) => void;
+
+  constructor(mutant: Mutant | undefined, onCommit: (state: IngestionState) => void) {
+    super();
+    this.#mutant = mutant;
+    this.#onCommit = onCommit;
+  }
+
+  override async wasHandled(measurementId: string, inputId: string): Promise<boolean> {
+    return this.#mutant === 'no-inbox' ? false : super.wasHandled(measurementId, inputId);
+  }
+
+  override async commit(
+    change: SagaChange<IngestionState>,
+  ): Promise<'committed' | 'conflict' | 'already-handled'> {
+    const isRefused =
+      (this.#mutant !== 'no-inbox' && (await super.wasHandled(change.measurementId, change.inputId))) ||
+      (this.#mutant !== 'no-etag' && (await this.load(change.measurementId))?.etag !== change.expectedEtag);
+    if (isRefused) return super.commit(change);
+    this.apply(change);
+    this.#onCommit(change.state);
+    return 'committed';
+  }
+}
+
+/** Holds back what is to be sent until it is marked as sent. */
+export function markFirst(
+  store: SagaStore<IngestionState>,
+  sender: MessageSender,
+): { readonly store: SagaStore<IngestionState>; readonly sender: MessageSender } {
+  let held: OutgoingMessage[] = [];
+  const holding: MessageSender = { send: async (messages) => void held.push(...messages) };
+  const marking = new Proxy(store, {
+    get: (target, property) => {
+      const member: unknown = Reflect.get(target, property, target);
+      if (property !== 'markDispatched') return typeof member === 'function' ? member.bind(target) : member;
+      return async (measurementId: string, outboxIds: readonly string[]) => {
+        const messages = held;
+        held = [];
+        await target.markDispatched(measurementId, outboxIds);
+        await sender.send(messages);
+      };
+    },
+  });
+  return { store: marking, sender: holding };
+}
