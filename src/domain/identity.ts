@@ -8,19 +8,26 @@ import { sha1 } from './sha1.ts';
 /** The namespace of all Landfall ids (RFC 9562, section 5.5); never change it. */
 const LANDFALL_NAMESPACE = '6b1f3c52-9f0e-5d7a-8c3e-1d2a4b5c6d7e';
 
+const UTF8 = new TextEncoder();
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const LANDFALL_NAMESPACE_BYTES = bytesOfUuid(LANDFALL_NAMESPACE);
+
+function bytesOfUuid(uuid: string): Uint8Array {
+  return Uint8Array.from(uuid.replaceAll('-', '').match(/../g) ?? [], (hex) => Number.parseInt(hex, 16));
+}
+
 /** UUIDv5 (RFC 9562, section 5.5) of `name` in `namespace`. */
 export function uuidV5(namespace: string, name: string): string {
-  const namespaceBytes = Uint8Array.from(namespace.replaceAll('-', '').match(/../g) ?? [], (hex) =>
-    Number.parseInt(hex, 16),
-  );
-  const nameBytes = new TextEncoder().encode(name);
+  const namespaceBytes = namespace === LANDFALL_NAMESPACE ? LANDFALL_NAMESPACE_BYTES : bytesOfUuid(namespace);
+  const nameBytes = UTF8.encode(name);
   const input = new Uint8Array(namespaceBytes.length + nameBytes.length);
   input.set(namespaceBytes);
   input.set(nameBytes, namespaceBytes.length);
   const bytes = sha1(input).slice(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x50;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  let hex = '';
+  for (const byte of bytes) hex += HEX[byte];
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

@@ -41,13 +41,14 @@ function mix(round: number, b: number, c: number, d: number): number {
 
 function paddedWords(bytes: Uint8Array): Int32Array {
   const blocks = Math.ceil((bytes.length + 9) / 64);
-  const padded = new DataView(new ArrayBuffer(blocks * 64));
-  bytes.forEach((byte, index) => {
-    padded.setUint8(index, byte);
-  });
-  padded.setUint8(bytes.length, 0x80);
-  padded.setBigUint64(padded.byteLength - 8, BigInt(bytes.length) * 8n);
-  return Int32Array.from({ length: blocks * 16 }, (_, index) => padded.getInt32(index * 4));
+  const padded = new Uint8Array(blocks * 64);
+  padded.set(bytes);
+  padded[bytes.length] = 0x80;
+  const view = new DataView(padded.buffer);
+  view.setBigUint64(padded.byteLength - 8, BigInt(bytes.length) * 8n);
+  const words = new Int32Array(blocks * 16);
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4);
+  return words;
 }
 
 function rotateLeft(word: number, bits: number): number {

@@ -159,5 +159,9 @@ function dataStreamDocuments(
 
 /** Absent is absent: a document has no fields without a value. */
 function defined<T extends object>(fields: T): T {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+  const present = { ...fields };
+  for (const field of Object.keys(fields) as (keyof T)[]) {
+    if (fields[field] === undefined) delete present[field];
+  }
+  return present;
 }
