@@ -220,12 +220,17 @@ function elementFields(field: Field, channel: Channel, group: ChannelGroup): Fie
 }
 
 function evenOffsets(rowCount: number, length: number): Uint32Array {
-  return Uint32Array.from({ length: rowCount + 1 }, (_, row) => row * length);
+  const offsets = new Uint32Array(rowCount + 1);
+  for (let row = 1; row <= rowCount; row++) offsets[row] = row * length;
+  return offsets;
 }
 
 function virtualColumns(channel: Channel): ColumnPlan[] {
-  const indexes = (rows: Rows) =>
-    Float64Array.from({ length: rows.records.count }, (_, row) => rows.firstRow + row);
+  const indexes = ({ records, firstRow }: Rows) => {
+    const values = new Float64Array(records.count);
+    for (let row = 0; row < records.count; row++) values[row] = firstRow + row;
+    return values;
+  };
   return convertedColumns(channel, channel.conversion, {
     type: 'float64',
     listed: (type) => type,
@@ -284,17 +289,30 @@ function inlineReader(channel: Channel, group: ChannelGroup): (records: Records)
       `channel ${channel.name} ends at byte ${byteOffset + sizeBytes} of a record of ${group.dataBytes}`,
     );
   }
-  const sizeField = sizeChannel && fieldOf(sizeChannel, sizeChannel, group.dataBytes);
+  if (sizeChannel === undefined) return (records) => evenValues(records, byteOffset, sizeBytes);
+  const sizeField = fieldOf(sizeChannel, sizeChannel, group.dataBytes);
   return (records) => {
-    const sizes = sizeField && applyNumeric(rawValues(sizeField, records), sizeChannel?.conversion);
+    const sizes = applyNumeric(rawValues(sizeField, records), sizeChannel.conversion);
     const builder = new VariableBuilder(records.count, records.count * sizeBytes);
     for (let row = 0; row < records.count; row++) {
       const start = row * records.strideBytes + byteOffset;
-      const size = Math.max(0, Math.min(sizeBytes, sizes?.[row] ?? sizeBytes));
-      builder.add(records.bytes.subarray(start, start + size));
+      builder.add(records.bytes.subarray(start, start + Math.max(0, Math.min(sizeBytes, sizes[row]!))));
     }
     return builder.done();
   };
+}
+
+function evenValues(
+  { bytes, strideBytes, count }: Records,
+  byteOffset: number,
+  sizeBytes: number,
+): VariableValues {
+  const values = new Uint8Array(count * sizeBytes);
+  let to = 0;
+  for (let row = 0, start = byteOffset; row < count; row++, start += strideBytes) {
+    for (let at = start; at < start + sizeBytes; at++) values[to++] = bytes[at]!;
+  }
+  return { kind: 'variable', offsets: evenOffsets(count, sizeBytes), bytes: values };
 }
 
 const CANOPEN_EPOCH_MS = Date.UTC(1984, 0, 1);

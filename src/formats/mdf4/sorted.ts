@@ -35,6 +35,7 @@ export class SortedRecords {
   ) {
     this.#group = group;
     this.#loss = loss;
+    this.#rowsMax = claimedRows(source, group);
     // Column-oriented lists (4.2) keep invalidation bytes in blocks of their own.
     const apart = isColumnOriented && group.invalidationBytes > 0;
     const valueBytes = isColumnOriented ? group.dataBytes : group.dataBytes + group.invalidationBytes;
@@ -44,16 +45,17 @@ export class SortedRecords {
         wantedBytes: wantedBytesOf(channels, group, valueBytes),
       }),
       valueBytes,
+      this.#rowsMax === Number.POSITIVE_INFINITY,
       loss,
     );
     this.#invalidation = apart
       ? new ByteFlow(
           piecesOf(source, dataGroup.dataLink, { kind: 'invalidation' }),
           group.invalidationBytes,
+          false,
           loss,
         )
       : undefined;
-    this.#rowsMax = claimedRows(source, group);
   }
 
   /** Exactly `count` records, fewer only at the end. */
@@ -128,13 +130,16 @@ class ByteFlow {
   readonly strideBytes: number;
   readonly #pieces: AsyncGenerator<Piece>;
   readonly #loss: LossCounter;
+  readonly #countsRest: boolean;
   /** The piece at hand: real bytes, or a number of lost ones. */
   #bytes: Uint8Array = new Uint8Array(0);
   #lostBytes = 0;
   #lostBytesLeft = LOST_BYTES_MAX;
   #ended = false;
 
-  constructor(pieces: AsyncGenerator<Piece>, strideBytes: number, loss: LossCounter) {
+  /** `countsRest`: whether nobody else will count a record that is there only in part. */
+  constructor(pieces: AsyncGenerator<Piece>, strideBytes: number, countsRest: boolean, loss: LossCounter) {
+    this.#countsRest = countsRest;
     this.#pieces = pieces;
     this.strideBytes = strideBytes;
     this.#loss = loss;
@@ -169,7 +174,12 @@ class ByteFlow {
     }
     const whole = Math.floor(filled / stride);
     const rest = filled - whole * stride;
-    if (rest > 0) this.#loss.add(1, rest, `the last record has only ${rest} of its ${stride} bytes`);
+    if (rest > 0)
+      this.#loss.add(
+        this.#countsRest ? 1 : 0,
+        rest,
+        `the last record has only ${rest} of its ${stride} bytes`,
+      );
     const records = { bytes: collected.subarray(0, whole * stride), strideBytes: stride, count: whole };
     return damagedRows === 0 ? { records } : { records, damaged: damaged.subarray(0, whole) };
   }

@@ -80,9 +80,27 @@ export class RecordSorter {
       }
     }
     const partial = cutter.dropPartial();
-    if (partial > 0)
-      this.#loss.add(1, partial, `the last record is cut short: ${partial} bytes of it are there`);
+    const isCounted = !this.#source.unfinished.cycleCounters;
+    if (partial > 0) {
+      this.#loss.add(
+        isCounted ? 0 : 1,
+        partial,
+        `the last record is cut short: ${partial} bytes of it are there`,
+      );
+    }
     yield* this.#flush(ready, true);
+    if (isCounted) this.#countMissing();
+  }
+
+  /** What the counters of a finalized file claim and the data do not hold. */
+  #countMissing(): void {
+    for (const { group, buffer, isWanted } of this.#slots.values()) {
+      const missing = buffer === undefined || !isWanted ? 0 : group.cycleCount - buffer.rowsTaken;
+      if (missing <= 0) continue;
+      const name = group.acquisitionName || `the channel group with record id ${group.recordId}`;
+      const reason = `${name} claims ${group.cycleCount} records, ${buffer?.rowsTaken} are there`;
+      this.#loss.add(Number.isSafeInteger(missing) ? missing : 0, 0, reason);
+    }
   }
 
   /** Where a stream of variable values goes on behind a gap is not known. */

@@ -212,8 +212,26 @@ describe('damaged unsorted MDF 4 data', () => {
     assert.equal(loss.bytes, 16);
   });
 
+  it('with fewer records than a finalized file claims counts the difference', async () => {
+    const blocks = {
+      ...mixed(all(record(0), record(1), record(2).subarray(0, 4))),
+      ...channelGroup({
+        label: 'group',
+        next: 'other',
+        first: 'time',
+        recordId: 1,
+        cycles: 10,
+        dataBytes: 10,
+      }),
+    };
+    const { rows, loss } = await rowsAndLoss(mdfBytes(blocks));
+    assert.deepEqual([rows, loss.records], [[0, 1], 8]);
+  });
+
   it('cut in the middle of a record counts it', async () => {
-    const { rows, loss } = await rowsAndLoss(mdfBytes(mixed(all(record(0), record(1).subarray(0, 6)))));
+    const { rows, loss } = await rowsAndLoss(
+      mdfBytes(mixed(all(record(0), record(1).subarray(0, 6))), { magic: 'UnFinMF ', unfinished: 1 }),
+    );
     assert.deepEqual([rows, loss.records, loss.bytes], [[0], 1, 6]);
   });
 });
