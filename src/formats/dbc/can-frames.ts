@@ -1,4 +1,4 @@
-import type { ColumnBatch, ColumnValues, TableBatch } from '../recording-reader.ts';
+import type { ColumnBatch, TableBatch } from '../recording-reader.ts';
 
 /**
  * CAN data frames as columns, whatever recorded them. Frame i carries
@@ -52,39 +52,35 @@ export function canFramesOf(batch: TableBatch): CanFrames | undefined {
   const lengthCode = lengthBytes === undefined ? numbersOf(find(NAMES.lengthCode)) : undefined;
   const notData = NAMES.notData.flatMap((name) => numbersOf(find([name])) ?? []);
 
-  const frames = {
-    timestampsNs: new BigInt64Array(batch.rowCount),
-    ids: new Uint32Array(batch.rowCount),
-    extended: new Uint8Array(batch.rowCount),
-    bus: new Uint8Array(batch.rowCount),
-    payloadOffsets: new Uint32Array(batch.rowCount + 1),
-    payload: new Uint8Array(payload.bytes.length),
-  };
+  const { rowCount } = batch;
+  const timestampsNs = notData.length === 0 ? batch.timestampsNs : batch.timestampsNs.slice();
+  const ids = new Uint32Array(rowCount);
+  const extendedFlags = new Uint8Array(rowCount);
+  const buses = new Uint8Array(rowCount);
+  const payloadOffsets = new Uint32Array(rowCount + 1);
+  const bytes = new Uint8Array(payload.bytes.length);
   let count = 0;
   let end = 0;
-  for (let row = 0; row < batch.rowCount; row++) {
-    if (notData.some((flags) => Number(flags[row]) !== 0)) continue;
-    const writtenId = Number(id[row]);
+  for (let row = 0; row < rowCount; row++) {
+    if (notData.some((flags) => flags[row] !== 0)) continue;
+    if (count !== row) timestampsNs[count] = timestampsNs[row]!;
     const start = payload.offsets[row]!;
     let size = payload.offsets[row + 1]! - start;
-    if (lengthBytes !== undefined) size = Math.min(size, Number(lengthBytes[row]));
-    else if (lengthCode !== undefined)
-      size = Math.min(size, BYTES_BY_LENGTH_CODE[Number(lengthCode[row])] ?? size);
-    frames.timestampsNs[count] = batch.timestampsNs[row]!;
-    frames.ids[count] = writtenId & ID_MASK;
-    frames.extended[count] = isExtended(writtenId, extended?.[row]) ? 1 : 0;
-    frames.bus[count] = bus === undefined ? 0 : Number(bus[row]);
-    frames.payload.set(payload.bytes.subarray(start, start + size), end);
-    end += size;
+    if (lengthBytes !== undefined) size = Math.min(size, lengthBytes[row]!);
+    else if (lengthCode !== undefined) size = Math.min(size, BYTES_BY_LENGTH_CODE[lengthCode[row]!] ?? size);
+    ids[count] = id[row]! & ID_MASK;
+    extendedFlags[count] = isExtended(id[row]!, extended?.[row]) ? 1 : 0;
+    buses[count] = bus?.[row] ?? 0;
+    for (let at = start; at < start + size; at++) bytes[end++] = payload.bytes[at]!;
     count += 1;
-    frames.payloadOffsets[count] = end;
+    payloadOffsets[count] = end;
   }
-  return { count, ...frames };
+  return { count, timestampsNs, ids, extended: extendedFlags, bus: buses, payloadOffsets, payload: bytes };
 }
 
 /** A 29-bit id may be small enough to look like an 11-bit one: the flag decides wherever there is one. */
-function isExtended(writtenId: number, flag: number | bigint | undefined): boolean {
-  if (flag !== undefined && Number(flag) !== 0) return true;
+function isExtended(writtenId: number, flag: number | undefined): boolean {
+  if (flag !== undefined && flag !== 0) return true;
   return writtenId >= EXTENDED_FLAG || (flag === undefined && writtenId > 0x7ff);
 }
 
@@ -98,10 +94,14 @@ function columnNamed(batch: TableBatch, names: readonly string[]): ColumnBatch |
   return undefined;
 }
 
-type Numbers = Exclude<ColumnValues, { readonly kind: string }>;
-
-function numbersOf(column: ColumnBatch | undefined): Numbers | undefined {
-  return column === undefined || 'kind' in column.values ? undefined : column.values;
+/** As float64, so that one loop serves every recorder's choice of types. */
+function numbersOf(column: ColumnBatch | undefined): Float64Array | undefined {
+  if (column === undefined || 'kind' in column.values) return undefined;
+  const { values } = column;
+  if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
+    return Float64Array.from(values as Iterable<bigint>, Number);
+  }
+  return new Float64Array(values);
 }
 
 function payloadOf(column: ColumnBatch | undefined) {

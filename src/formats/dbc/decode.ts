@@ -191,10 +191,15 @@ function assignFrames(
 
 function decodeMessage(plan: MessagePlan, rows: Uint32Array, frames: CanFrames): TableBatch {
   const timestampsNs = new BigInt64Array(rows.length);
+  // Moved as two words each: a BigInt for every row would be made only to be stored.
+  const toWords = new Uint32Array(timestampsNs.buffer);
+  const { buffer, byteOffset } = frames.timestampsNs;
+  const fromWords = new Uint32Array(buffer, byteOffset, frames.count * 2);
   let shortest = Number.POSITIVE_INFINITY;
   for (let row = 0; row < rows.length; row++) {
     const frame = rows[row]!;
-    timestampsNs[row] = frames.timestampsNs[frame]!;
+    toWords[row * 2] = fromWords[frame * 2]!;
+    toWords[row * 2 + 1] = fromWords[frame * 2 + 1]!;
     shortest = Math.min(shortest, frames.payloadOffsets[frame + 1]! - frames.payloadOffsets[frame]!);
   }
   const frameRows: FrameRows = { rows, payloadOffsets: frames.payloadOffsets, payload: frames.payload };
@@ -280,33 +285,34 @@ function rawNumbers(bits: BitPlan, frames: FrameRows): Int32Array | Uint32Array 
 }
 
 function physicalValues({ signal, bits, schema }: SignalPlan, frames: FrameRows): ColumnValues {
-  const rowCount = frames.rows.length;
   if (signal.kind === 'float') return floatValues(signal, bits, frames);
   if (schema.type === 'int64') return new BigInt64Array(gatherWide(bits, frames).buffer);
   if (schema.type === 'uint64') return new BigUint64Array(gatherWide(bits, frames).buffer);
   const raw = rawNumbers(bits, frames);
-  const values = emptyValues(schema.type as ScalarType, rowCount);
   const { factor, offset } = signal;
-  for (let row = 0; row < rowCount; row++) values[row] = raw[row]! * factor + offset;
-  return values;
+  if (factor === 1 && offset === 0) return ofType(schema.type, raw);
+  // One loop over one kind of array; conversions between kinds are the engine's own and fast.
+  const physical = raw instanceof Float64Array ? raw : new Float64Array(raw);
+  for (let row = 0; row < physical.length; row++) physical[row] = physical[row]! * factor + offset;
+  return ofType(schema.type, physical);
 }
 
-function emptyValues(type: ScalarType, rowCount: number) {
+function ofType(type: ColumnSchema['type'], values: Int32Array | Uint32Array | Float64Array): ColumnValues {
   switch (type) {
     case 'int8':
-      return new Int8Array(rowCount);
+      return new Int8Array(values);
     case 'uint8':
-      return new Uint8Array(rowCount);
+      return new Uint8Array(values);
     case 'int16':
-      return new Int16Array(rowCount);
+      return new Int16Array(values);
     case 'uint16':
-      return new Uint16Array(rowCount);
+      return new Uint16Array(values);
     case 'int32':
-      return new Int32Array(rowCount);
+      return values instanceof Int32Array ? values : new Int32Array(values);
     case 'uint32':
-      return new Uint32Array(rowCount);
+      return values instanceof Uint32Array ? values : new Uint32Array(values);
     default:
-      return new Float64Array(rowCount);
+      return values instanceof Float64Array ? values : new Float64Array(values);
   }
 }
 

@@ -9,7 +9,7 @@ import type {
   VariableValues,
 } from '../recording-reader.ts';
 import { batchOf, type SelectedTable, selectColumns } from './batches.ts';
-import { applyNumeric, type ColumnPlan, type Rows } from './columns.ts';
+import { applyNumeric, type ColumnPlan, type Rows, toFloat64 } from './columns.ts';
 import type { StreamSource } from './data-stream.ts';
 import { eventBatch, type RecordedEvent } from './events.ts';
 import { fieldOf, type Records, rawValues } from './field-values.ts';
@@ -227,7 +227,7 @@ function apartChannels(plans: readonly ColumnPlan[]): Channel[] {
 /** Where in their stream the values of a channel lie: the raw number that the record holds. */
 function placesOf(channel: Channel, group: ChannelGroup, records: Records): ArrayLike<number> {
   const field = fieldOf({ ...channel, dataType: DataType.unsignedLittle }, channel, group.dataBytes);
-  return asNumbers(rawValues(field, records));
+  return toFloat64(rawValues(field, records));
 }
 
 function sizesOf(channel: Channel, group: ChannelGroup, records: Records): ArrayLike<number> | undefined {
@@ -237,12 +237,6 @@ function sizesOf(channel: Channel, group: ChannelGroup, records: Records): Array
     rawValues(fieldOf(sizeChannel, sizeChannel, group.dataBytes), records),
     sizeChannel.conversion,
   );
-}
-
-function asNumbers(values: ReturnType<typeof rawValues>): ArrayLike<number> {
-  return values instanceof BigInt64Array || values instanceof BigUint64Array
-    ? Float64Array.from(values as Iterable<bigint>, Number)
-    : values;
 }
 
 const NO_RECORDS: Records = { bytes: new Uint8Array(0), strideBytes: 0, count: 0 };
