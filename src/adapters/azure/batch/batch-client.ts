@@ -2,34 +2,40 @@ import { BatchServiceClient, BatchSharedKeyCredentials } from '@azure/batch';
 import { type Access, assertLoopback, identityCredential } from '../credentials.ts';
 
 export interface BatchSettings {
+  /** `https://<account>.<region>.batch.azure.com`, or the emulator's address. */
   readonly endpoint: string;
   readonly account: string;
   readonly access: Access;
 }
 
-/** The scope of Batch's data plane; the double slash is right (Azure Batch, "Authenticate Azure Batch services"). */
-const BATCH_SCOPE = 'https://batch.core.windows.net//.default';
+/** The double slash belongs to it: the resource is `https://batch.core.windows.net/`. */
+const SCOPE = 'https://batch.core.windows.net//.default';
 
-interface SignedRequest {
-  readonly headers: { set(name: string, value: string): void };
-}
+/** The client's own retries wait 30 s and more between tries, with the message in hand. */
+const OPTIONS = { noRetryPolicy: true };
 
 /**
- * Given a TokenCredential, version 10 of the client asks for a token of the management plane, which Batch refuses;
- * so requests are signed here.
+ * The client of @azure/batch 10.2.0. With a token credential it would ask for a token of another service (Resource
+ * Manager), so requests are signed here.
  */
 export function connectBatch({ endpoint, account, access }: BatchSettings): BatchServiceClient {
   if (access.auth === 'emulator-key') {
     assertLoopback(endpoint);
-    return new BatchServiceClient(new BatchSharedKeyCredentials(account, access.key), endpoint);
+    return new BatchServiceClient(new BatchSharedKeyCredentials(account, access.key), endpoint, OPTIONS);
+  }
+  if (!endpoint.startsWith('https:')) {
+    throw new Error(`${endpoint} is not https; a token sent there could be read on the way.`);
   }
   const credential = identityCredential(access);
-  const signer = {
-    async signRequest<T extends SignedRequest>(request: T): Promise<T> {
-      const { token } = await credential.getToken(BATCH_SCOPE);
-      request.headers.set('authorization', `Bearer ${token}`);
-      return request;
+  return new BatchServiceClient(
+    {
+      async signRequest(request) {
+        const { token } = await credential.getToken(SCOPE);
+        request.headers.set('authorization', `Bearer ${token}`);
+        return request;
+      },
     },
-  };
-  return new BatchServiceClient(signer as never, endpoint);
+    endpoint,
+    OPTIONS,
+  );
 }
