@@ -28,6 +28,12 @@ export interface SagaManagerPorts {
 
 export type Handled = 'applied' | 'already-handled' | 'unknown-measurement';
 
+export interface Recorded {
+  readonly handled: Handled;
+  /** What was committed just now and is to be sent; absent when an earlier delivery committed it. */
+  readonly outputs?: readonly OutboxEntry[];
+}
+
 /**
  * Takes the saga's messages, one at a time, in any order, any number of times:
  *
@@ -48,13 +54,13 @@ export class SagaManager {
    * @throws {RetryableFailure} when the store or the broker does not answer.
    */
   async handle(envelope: Envelope): Promise<Handled> {
-    const handled = await this.record(envelope);
-    if (handled !== 'unknown-measurement') await this.dispatch(envelope.subject);
-    return handled;
+    const recorded = await this.record(envelope);
+    if (recorded.handled !== 'unknown-measurement') await this.dispatch(envelope.subject, recorded);
+    return recorded.handled;
   }
 
   /** Steps 1 to 3. */
-  async record(envelope: Envelope): Promise<Handled> {
+  async record(envelope: Envelope): Promise<Recorded> {
     if (!isSagaInput(envelope)) {
       throw new TerminalFailure(
         'message-invalid',
@@ -69,18 +75,18 @@ export class SagaManager {
         store.wasHandled(envelope.subject, envelope.id),
         store.load(envelope.subject),
       ]);
-      if (isHandled) return 'already-handled';
+      if (isHandled) return { handled: 'already-handled' };
       const before = loaded === undefined ? newState(envelope) : readState(loaded.state);
       const now = clock.now();
       const events = decide(before, envelope, now, this.#ports.timeScale ?? 1);
-      if (loaded === undefined && events.length === 0) return 'unknown-measurement';
+      if (loaded === undefined && events.length === 0) return { handled: 'unknown-measurement' };
       const change = changeOf(before, envelope, events, now, loaded?.etag);
       try {
         const result = await store.commit(change);
-        if (result === 'already-handled') return result;
+        if (result === 'already-handled') return { handled: result };
         if (result === 'committed') {
           report(telemetry, envelope, change.state, events);
-          return 'applied';
+          return { handled: 'applied', outputs: change.outputs };
         }
       } catch (error) {
         // The answer was lost, so the change may be in: the next round looks before it decides again.
@@ -94,10 +100,10 @@ export class SagaManager {
     );
   }
 
-  /** Steps 4 and 5, for everything of the measurement that is not known to be sent. */
-  async dispatch(measurementId: string): Promise<void> {
+  /** Steps 4 and 5: for what was committed just now, else for everything that is not known to be sent. */
+  async dispatch(measurementId: string, recorded: Recorded): Promise<void> {
     const { store, sender } = this.#ports;
-    const pending = await store.pendingOutputs(measurementId);
+    const pending = recorded.outputs ?? (await store.pendingOutputs(measurementId));
     if (pending.length === 0) return;
     await sender.send(pending.map((entry) => entry.message));
     await store.markDispatched(

@@ -15,12 +15,12 @@ export interface ConsumerPorts {
 }
 
 /** One receive loop of one process: receive, handle, complete; what fails goes the way `afterFailure` says. */
-export async function consume(
+export async function consume<R>(
   ports: ConsumerPorts,
   process: Process,
   queue: string,
-  handle: (message: BrokerMessage) => Promise<void>,
-  afterComplete: (message: BrokerMessage) => Promise<void> = async () => {},
+  handle: (message: BrokerMessage) => Promise<R>,
+  afterComplete: (message: BrokerMessage, result: R) => Promise<void> = async () => {},
 ): Promise<never> {
   const { scheduler, broker } = ports;
   for (;;) {
@@ -30,10 +30,10 @@ export async function consume(
     if (delivered === undefined) continue;
     process.inHand.add(delivered);
     try {
-      await handle(delivered.message);
+      const result = await handle(delivered.message);
       ports.onHandled(queue, delivered.message);
       await settle(ports, process, 'complete', () => broker.complete(delivered));
-      await afterComplete(delivered.message);
+      await afterComplete(delivered.message, result);
     } catch (error) {
       if (!isFailure(error)) ports.onMistake(error, delivered.message);
       await settleFailure(ports, process, delivered, error);

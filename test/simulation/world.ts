@@ -242,11 +242,11 @@ export class World {
     }
   }
 
-  #consume(
+  #consume<R>(
     process: Process,
     queue: string,
-    handle: (message: BrokerMessage) => Promise<void>,
-    afterComplete?: (message: BrokerMessage) => Promise<void>,
+    handle: (message: BrokerMessage) => Promise<R>,
+    afterComplete?: (message: BrokerMessage, result: R) => Promise<void>,
   ): Promise<never> {
     const ports: ConsumerPorts = {
       scheduler: this.scheduler,
@@ -256,11 +256,11 @@ export class World {
       onMistake: (error, { body }) =>
         this.mistakes.push(`${process.name}: ${String(error)} on ${JSON.stringify(body).slice(0, 200)}`),
     };
-    const guarded = async (message: BrokerMessage): Promise<void> => {
+    const guarded = async (message: BrokerMessage): Promise<R> => {
       if (queue === this.#outageQueue && this.scheduler.now().getTime() < this.#outageUntilMs) {
         throw new TerminalFailure('message-invalid', 'a release that cannot read anything');
       }
-      await handle(message);
+      return handle(message);
     };
     return consume(ports, process, queue, guarded, afterComplete);
   }
@@ -284,17 +284,13 @@ export class World {
     const manager = new SagaManager({ store, sender, clock, telemetry: this.telemetry, chance });
     const envelopeIn = (message: BrokerMessage) => message.body as Envelope;
     if (this.#mutant !== 'complete-before-dispatch') {
-      return this.#consume(
-        process,
-        SAGA_QUEUE,
-        async (message) => void (await manager.handle(envelopeIn(message))),
-      );
+      return this.#consume(process, SAGA_QUEUE, (message) => manager.handle(envelopeIn(message)));
     }
     return this.#consume(
       process,
       SAGA_QUEUE,
-      async (message) => void (await manager.record(envelopeIn(message))),
-      (message) => manager.dispatch(envelopeIn(message).subject),
+      (message) => manager.record(envelopeIn(message)),
+      (message, recorded) => manager.dispatch(envelopeIn(message).subject, recorded),
     );
   }
 

@@ -25,7 +25,8 @@ const RELAY = 'relay';
 export const sagaModule = new ContainerModule(({ bind }) => {
   bind(ROLES).toResolvedValue(
     (settings, store, sender, clock, telemetry, chance) => {
-      const manager = new SagaManager({ store, sender, clock, telemetry, chance });
+      const timeScale = settings.timings.deadlineScale;
+      const manager = new SagaManager({ store, sender, clock, telemetry, chance, timeScale });
       return messageRole({ settings, telemetry }, SAGA_QUEUE, CONCURRENCY, (message) =>
         manager.handle(message),
       );

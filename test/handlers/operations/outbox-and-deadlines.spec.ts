@@ -21,8 +21,8 @@ async function arrange() {
   const manager = new SagaManager({ store, sender, clock, telemetry, chance: () => 0 });
   const recording = recordingOf();
   const measurementId = measurementIdOfRecording(recording);
-  await manager.record(receivedOf(recording, 'files-1', NOON));
-  return { store, telemetry, clock, sent, sender, manager, measurementId, feed: store };
+  const recorded = await manager.record(receivedOf(recording, 'files-1', NOON));
+  return { recorded, store, telemetry, clock, sent, sender, manager, measurementId, feed: store };
 }
 
 describe('outbox relay', () => {
@@ -36,7 +36,7 @@ describe('outbox relay', () => {
 
   it('leaves alone what was sent inline', async () => {
     const ports = await arrange();
-    await ports.manager.dispatch(ports.measurementId);
+    await ports.manager.dispatch(ports.measurementId, ports.recorded);
     assert.equal(await relayOutbox(ports, 'relay'), 0);
     assert.equal(ports.sent.length, 2);
   });
@@ -75,7 +75,7 @@ describe('outbox relay', () => {
 describe('deadline sweep', () => {
   it('says that a deadline has passed, under the id of the scheduled message, so that it counts once', async () => {
     const ports = await arrange();
-    await ports.manager.dispatch(ports.measurementId);
+    await ports.manager.dispatch(ports.measurementId, ports.recorded);
     const [, scheduled] = ports.sent.splice(0);
     const at = (iso: string) => ({
       ...ports,
