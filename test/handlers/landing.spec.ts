@@ -229,6 +229,17 @@ describe('landing: other content in a folder that was announced', () => {
     assert.equal((await scene.store.folder(FOLDER))?.lookAt, undefined);
   });
 
+  it('is not complete with files that have left and whose removal nobody has told yet', async () => {
+    const scene = await announcedScene();
+    for (const path of Object.keys(CONTENT)) await scene.blobs.remove(scene.at(path));
+    scene.nowMs += 1000;
+    await scene.arrive('manifest.json', TWO_FILES);
+    assert.deepEqual(scene.types(), ['received']);
+    await scene.arrive('a.mcap', 'aaa');
+    await scene.arrive('deep/b.mf4', 'bbbbb');
+    assert.deepEqual(scene.types(), ['received', 'received']);
+  });
+
   it('that comes back after it left is announced again', async () => {
     const scene = await announcedScene();
     for (const path of Object.keys(CONTENT)) {
