@@ -1,6 +1,6 @@
 import type { ByteSink } from '../byte-source.ts';
 import { crc32 } from './crc32.ts';
-import { MCAP_MAGIC, Opcode } from './records.ts';
+import { MCAP_MAGIC, MESSAGE_PREFIX_BYTES, Opcode, RECORD_PREFIX_BYTES } from './records.ts';
 
 export interface McapWriterOptions {
   /** Such as `ros1` or `ros2`; '' where none fits (mcap.dev/spec/registry). */
@@ -96,8 +96,7 @@ export class McapWriter {
     this.#describe(channelId);
     const sequence = this.#counts.get(channelId) ?? 0;
     this.#counts.set(channelId, sequence + 1);
-    const fields = [u16(channelId), u32(sequence), u64(logTimeNs), u64(publishTimeNs), data];
-    this.#chunk.addMessage(channelId, logTimeNs, record(Opcode.message, ...fields));
+    this.#chunk.addMessage({ channelId, sequence, logTimeNs, publishTimeNs, data });
     if (this.#startTimeNs === undefined || logTimeNs < this.#startTimeNs) this.#startTimeNs = logTimeNs;
     if (logTimeNs > this.#endTimeNs) this.#endTimeNs = logTimeNs;
     if (this.#chunk.sizeBytes >= this.#chunkSizeBytes) await this.#closeChunk();
@@ -198,7 +197,7 @@ export class McapWriter {
     const offsets: Uint8Array[] = [];
     for (const [channelId, entries] of chunk.entries) {
       offsets.push(u16(channelId), u64(this.#offset));
-      await this.#append(record(Opcode.messageIndex, u16(channelId), sized(concat(entries))));
+      await this.#append(record(Opcode.messageIndex, u16(channelId), sized(bytesOf(entries))));
     }
     this.#chunkIndexes.push(
       record(
@@ -222,30 +221,60 @@ export class McapWriter {
   }
 }
 
+interface NewMessage {
+  readonly channelId: number;
+  readonly sequence: number;
+  readonly logTimeNs: bigint;
+  readonly publishTimeNs: bigint;
+  readonly data: Uint8Array;
+}
+
+/** The records of a chunk in one growing buffer; messages are written into it without a copy in between. */
 class OpenChunk {
   sizeBytes = 0;
   startTimeNs = 0n;
   endTimeNs = 0n;
-  /** Message index entries by channel: log time and offset in the chunk. */
-  readonly entries = new Map<number, Uint8Array[]>();
-  readonly #parts: Uint8Array[] = [];
+  /** Message index entries by channel: log time and offset in the chunk, one after the other. */
+  readonly entries = new Map<number, bigint[]>();
+  #bytes = new Uint8Array(CHUNK_BYTES);
+  #view = new DataView(this.#bytes.buffer);
 
   append(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.sizeBytes += part.length;
+    const at = this.#reserve(part.length);
+    this.#bytes.set(part, at);
   }
 
-  addMessage(channelId: number, timeNs: bigint, message: Uint8Array): void {
-    if (this.entries.size === 0 || timeNs < this.startTimeNs) this.startTimeNs = timeNs;
-    if (timeNs > this.endTimeNs) this.endTimeNs = timeNs;
+  addMessage({ channelId, sequence, logTimeNs, publishTimeNs, data }: NewMessage): void {
+    if (this.entries.size === 0 || logTimeNs < this.startTimeNs) this.startTimeNs = logTimeNs;
+    if (logTimeNs > this.endTimeNs) this.endTimeNs = logTimeNs;
     const entries = this.entries.get(channelId) ?? [];
-    this.entries.set(channelId, entries);
-    entries.push(u64(timeNs), u64(this.sizeBytes));
-    this.append(message);
+    if (entries.length === 0) this.entries.set(channelId, entries);
+    entries.push(logTimeNs, BigInt(this.sizeBytes));
+    const at = this.#reserve(RECORD_PREFIX_BYTES + MESSAGE_PREFIX_BYTES + data.length);
+    const content = at + RECORD_PREFIX_BYTES;
+    this.#bytes[at] = Opcode.message;
+    this.#view.setBigUint64(at + 1, BigInt(MESSAGE_PREFIX_BYTES + data.length), true);
+    this.#view.setUint16(content, channelId, true);
+    this.#view.setUint32(content + 2, sequence, true);
+    this.#view.setBigUint64(content + 6, logTimeNs, true);
+    this.#view.setBigUint64(content + 14, publishTimeNs, true);
+    this.#bytes.set(data, content + MESSAGE_PREFIX_BYTES);
   }
 
   bytes(): Uint8Array {
-    return concat(this.#parts);
+    return this.#bytes.subarray(0, this.sizeBytes);
+  }
+
+  #reserve(lengthBytes: number): number {
+    const at = this.sizeBytes;
+    if (at + lengthBytes > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, at + lengthBytes));
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.sizeBytes = at + lengthBytes;
+    return at;
   }
 }
 
@@ -283,6 +312,13 @@ function u32(value: number): Uint8Array {
 function u64(value: number | bigint): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value), true);
+  return bytes;
+}
+
+function bytesOf(values: readonly bigint[]): Uint8Array {
+  const bytes = new Uint8Array(8 * values.length);
+  const view = new DataView(bytes.buffer);
+  for (const [i, value] of values.entries()) view.setBigUint64(8 * i, value, true);
   return bytes;
 }
 

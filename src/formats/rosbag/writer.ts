@@ -70,9 +70,7 @@ export class RosbagWriter {
       this.#written.add(connection);
       this.#chunk.append(described);
     }
-    const time = rosTime(timeNs);
-    const header = { conn: uint32(connection), op: Op.message, time };
-    this.#chunk.addMessage(connection, timeNs, record(header, message));
+    this.#chunk.addMessage(connection, timeNs, message);
     if (this.#chunk.sizeBytes >= this.#chunkSizeBytes) await this.#closeChunk();
   }
 
@@ -111,29 +109,57 @@ interface IndexEntry {
   readonly offset: number;
 }
 
+const CONNECTION_AT = 4 + 4 + 5;
+const TIME_AT = 4 + 13 + 8 + 4 + 5;
+const MESSAGE_HEADER_BYTES = 13 + 8 + 17;
+
+/** The records of a chunk in one growing buffer; messages are written into it without a copy in between. */
 class OpenChunk {
   sizeBytes = 0;
   readonly entries = new Map<number, IndexEntry[]>();
-  readonly #parts: Uint8Array[] = [];
+  #bytes = new Uint8Array(CHUNK_BYTES);
+  #view = new DataView(this.#bytes.buffer);
 
   append(part: Uint8Array): void {
-    this.#parts.push(part);
-    this.sizeBytes += part.length;
+    const at = this.#reserve(part.length);
+    this.#bytes.set(part, at);
   }
 
   addMessage(connection: number, timeNs: bigint, message: Uint8Array): void {
-    const entries = this.entries.get(connection) ?? [];
-    this.entries.set(connection, entries);
-    entries.push({ timeNs, offset: this.sizeBytes });
-    this.append(message);
+    const entries = this.entries.get(connection);
+    const entry = { timeNs, offset: this.sizeBytes };
+    if (entries === undefined) this.entries.set(connection, [entry]);
+    else entries.push(entry);
+    const at = this.#reserve(MESSAGE_FRONT.length + message.length);
+    this.#bytes.set(MESSAGE_FRONT, at);
+    this.#bytes.set(message, at + MESSAGE_FRONT.length);
+    this.#view.setUint32(at + CONNECTION_AT, connection, true);
+    this.#view.setUint32(at + TIME_AT, Number(timeNs / 1_000_000_000n), true);
+    this.#view.setUint32(at + TIME_AT + 4, Number(timeNs % 1_000_000_000n), true);
+    this.#view.setUint32(at + 4 + MESSAGE_HEADER_BYTES, message.length, true);
   }
 
   bytes(): Uint8Array {
-    return concat(this.#parts);
+    return this.#bytes.subarray(0, this.sizeBytes);
+  }
+
+  #reserve(lengthBytes: number): number {
+    const at = this.sizeBytes;
+    if (at + lengthBytes > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, at + lengthBytes));
+      larger.set(this.#bytes.subarray(0, at));
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    this.sizeBytes = at + lengthBytes;
+    return at;
   }
 }
 
 const encoder = new TextEncoder();
+
+/** Header of a message record, to be completed in place. */
+const MESSAGE_FRONT = record({ conn: uint32(0), op: Op.message, time: new Uint8Array(8) }, new Uint8Array(0));
 
 function bagHeaderRecord(indexOffset: number, connectionCount: number, chunkCount: number): Uint8Array {
   const header = headerBytes({
@@ -148,7 +174,12 @@ function bagHeaderRecord(indexOffset: number, connectionCount: number, chunkCoun
 
 function indexRecord(connection: number, entries: readonly IndexEntry[]): Uint8Array {
   const inOrder = entries.toSorted((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0));
-  const data = concat(inOrder.flatMap(({ timeNs, offset }) => [rosTime(timeNs), uint32(offset)]));
+  const data = new Uint8Array(12 * entries.length);
+  const view = new DataView(data.buffer);
+  for (const [i, { timeNs, offset }] of inOrder.entries()) {
+    data.set(rosTime(timeNs), 12 * i);
+    view.setUint32(12 * i + 8, offset, true);
+  }
   const header = {
     conn: uint32(connection),
     count: uint32(entries.length),
