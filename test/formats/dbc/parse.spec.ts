@@ -86,6 +86,14 @@ BO_ 101 After: 8 X
     assert.match(database.problems[0]?.what ?? '', /Impossible has id 1075054137/);
   });
 
+  it('with a damaged message line loses that message whole too', () => {
+    const database = parseDbc('BO_ 1 A: 8 X\nBO_ 0y2 B: 8 X\n SG_ Stray : 0|8@1+ (1,0) [0|0] "" X\n');
+    assert.deepEqual(
+      [database.messages.map((message) => message.signals), database.problems.length],
+      [[[]], 1],
+    );
+  });
+
   it('with odd spacing reads like any other', () => {
     const database = parseDbc(
       '\uFEFFVERSION"x"\r\nBO_  2147484672   Wide Name:64  X\r\n' +

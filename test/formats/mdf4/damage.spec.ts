@@ -140,6 +140,14 @@ describe('a damaged MDF 4 file', () => {
     }
   });
 
+  it('read twice has lost no more than once', async () => {
+    const reader = await openBytes(mdfBytes(file({ data: dt(0, 10_000) }, 1500)));
+    await readTables(reader);
+    const once = reader.loss();
+    await readTables(reader);
+    assert.deepEqual([once.records, reader.loss()], [500, once]);
+  });
+
   it('of which nothing can be read is refused', async () => {
     const good = mdfBytes(file({ data: dt(0, 10_000) }));
     await assert.rejects(openBytes(good.subarray(0, 100)), RecordingFormatError);
@@ -202,6 +210,42 @@ describe('damaged unsorted MDF 4 data', () => {
     const { rows, loss } = await rowsAndLoss(mdfBytes(mixed(u8(), blocks)));
     assert.deepEqual(rows, [0, 2]);
     assert.equal(loss.reasons.length, 1);
+  });
+
+  it('with an unknown record id takes up no records in the middle of the same block', async () => {
+    // Bytes of 1 are whole records wherever reading begins.
+    const data = all(record(0), u8(9), new Uint8Array(6_000_000).fill(1));
+    const { rows, loss } = await rowsAndLoss(mdfBytes(mixed(data)));
+    assert.deepEqual([rows, loss.bytes], [[0], 6_000_001]);
+  });
+
+  it('with a broken block gives no value of variable length that belongs to another record', async () => {
+    const value = (text: string) => all(u8(2), u32(text.length), Buffer.from(text));
+    const pointer = (row: number, place: number) => all(u8(1), f64(row), u64(place));
+    const blocks = {
+      ...mixed(u8(), {
+        data: {
+          id: 'DL',
+          links: ['', 'a', 'b', 'c'],
+          data: all(u8(0, 0, 0, 0), u32(3), u64(0), u64(24), u64(49)),
+        },
+        a: { id: 'DT', data: all(value('one'), pointer(0, 0)) },
+        b: { id: 'DZ', data: new Uint8Array(60) },
+        c: { id: 'DT', data: all(value('two'), pointer(2, 7)) },
+      }),
+      ...channelGroup({
+        label: 'group',
+        next: 'other',
+        first: 'time',
+        recordId: 1,
+        cycles: 0,
+        dataBytes: 16,
+      }),
+      ...channel({ label: 'x', type: 1, dataType: 7, byteOffset: 8, bitCount: 64, dataLink: 'other' }),
+    };
+    const { rows, loss } = await rowsAndLoss(mdfBytes(blocks));
+    assert.deepEqual(rows, ['one', null]);
+    assert.equal(loss.reasons.length, 2);
   });
 
   it('with a value of lying length stops there', async () => {

@@ -3,6 +3,7 @@ import { deflateSync, zstdCompressSync } from 'node:zlib';
 import { compressFrameSync } from 'lz4-napi';
 import { byteSourceOf } from '#formats/byte-source.ts';
 import { openMdf4 } from '#formats/mdf4/open.ts';
+import { VariableStream } from '#formats/mdf4/unsorted.ts';
 import {
   all,
   channel,
@@ -108,6 +109,38 @@ describe('sorted MDF 4 data', () => {
 
   it('in a list where a data group usually names a block, compressed and plain mixed', () =>
     assertRows({ data: dl(['a', 'b'], [0, 400]), a: dz(0, sliceRecords(0, 400)), b: dt(400, 1000) }));
+
+  it('transposed, with some columns selected, keeps their values and their validity', async () => {
+    const rows = Array.from({ length: ROWS }, (_, row) =>
+      all(f64(row), u8(row), u8(255 - row), u8(row % 5 === 0 ? 1 : 0)),
+    );
+    const bytes = all(...rows);
+    const part = (from: number, to: number): TestBlock => {
+      const compressed = deflateSync(transposed(bytes.subarray(from, to), 11));
+      return {
+        id: 'DZ',
+        data: all(Buffer.from('DT'), u8(1, 0), u32(11), u64(to - from), u64(compressed.length), compressed),
+      };
+    };
+    const blocks = {
+      ...channel({ label: 'x', next: 'y', byteOffset: 8 }),
+      ...channel({ label: 'y', byteOffset: 9, flags: 2 }),
+    };
+    const data = {
+      data: dl(['a', 'b', 'c'], [0, 330, 608]),
+      a: part(0, 330),
+      b: part(330, 608),
+      c: part(608, 1100),
+    };
+    const reader = await openBytes(
+      mdfBytes(oneGroup('x', 2, [], blocks, { data, cycles: ROWS, invalidationBytes: 1 })),
+    );
+    const { group } = await readTables(reader, { columns: ['y'] });
+    assert.deepEqual(group?.columns, {
+      y: Array.from({ length: ROWS }, (_, row) => (row % 5 === 0 ? null : 255 - row)),
+    });
+    assert.deepEqual(reader.loss().reasons, []);
+  });
 
   it('column by column (4.2), invalidation bytes apart, is one table', async () => {
     const values = all(...VALUES.map((value) => u16(value)));
@@ -315,6 +348,17 @@ describe('unsorted MDF 4 data', () => {
     const { data, texts } = mixedRecords(1, false, () => 0);
     const file = mixed(data, 1, [0, 0]);
     await assertMixed(mdfBytes(file, { magic: 'UnFinMF ', unfinished: 0x65 }), texts);
+  });
+
+  it('drops values that have been handed out', () => {
+    const stream = new VariableStream(true);
+    const value = all(u32(2), u8(7, 8));
+    stream.append(value, 0, 6);
+    stream.append(value, 0, 6);
+    assert.equal(stream.values([0]).missing, 0);
+    stream.forget();
+    assert.equal(stream.sizeBytes, 6);
+    assert.deepEqual(stream.values([6, 0]).column.validity, u8(1, 0));
   });
 
   it('with more than one batch keeps every record and every value', async () => {

@@ -149,6 +149,17 @@ describe('values of MDF 4 channels', () => {
     assert.deepEqual(columns, { v: ['one', '', 'three', 'one'] });
   });
 
+  it('of variable length come from several blocks of signal data, going back too', async () => {
+    const blocks = {
+      ...channel({ label: 'v', type: 1, dataType: 7, byteOffset: 8, bitCount: 64, dataLink: 'list' }),
+      list: { id: 'DL', links: ['', 's1', 's2'], data: all(u8(0, 0, 0, 0), u32(2), u64(0), u64(9)) },
+      s1: { id: 'SD', data: all(u32(3), Buffer.from('one'), u8(3, 0)) },
+      s2: { id: 'SD', data: all(u8(0, 0), Buffer.from('two'), u32(3), Buffer.from('end')) },
+    };
+    const { columns } = await columnsOf([u64(14), u64(7), u64(0), u64(14)], 'v', blocks);
+    assert.deepEqual(columns, { v: ['end', 'two', 'one', 'end'] });
+  });
+
   it('of variable length with sizes of their own (4.3) need no lengths in the signal data', async () => {
     const blocks = {
       ...channel({ label: 'size', next: 'v', byteOffset: 16 }),
