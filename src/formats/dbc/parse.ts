@@ -84,7 +84,6 @@ class DbcReading {
       } catch (error) {
         if (!(error instanceof DbcSyntaxError)) throw error;
         this.#report(line, `${token.value}: ${error.message}; the statement is skipped`);
-        if (token.value === 'BO_') this.#message = undefined;
         this.#skipDamaged();
       }
     }

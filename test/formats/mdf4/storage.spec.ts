@@ -127,10 +127,10 @@ describe('sorted MDF 4 data', () => {
       ...channel({ label: 'y', byteOffset: 9, flags: 2 }),
     };
     const data = {
-      data: dl(['a', 'b', 'c'], [0, 330, 608]),
+      data: dl(['a', 'b', 'c'], [0, 330, 606]),
       a: part(0, 330),
-      b: part(330, 608),
-      c: part(608, 1100),
+      b: part(330, 606),
+      c: part(606, 1100),
     };
     const reader = await openBytes(
       mdfBytes(oneGroup('x', 2, [], blocks, { data, cycles: ROWS, invalidationBytes: 1 })),
