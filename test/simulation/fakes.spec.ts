@@ -1,15 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import { accountRegistryContract } from '#test/contract/account-registry.contract.ts';
 import { blobStoreContract } from '#test/contract/blob-store.contract.ts';
 import { failedMessageStoreContract } from '#test/contract/failed-message-store.contract.ts';
 import { landingStoreContract } from '#test/contract/landing-store.contract.ts';
 import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
 import { sagaStoreContract, type TestState } from '#test/contract/saga-store.contract.ts';
 import { stageRunStoreContract } from '#test/contract/stage-run-store.contract.ts';
+import { taskRunnerContract } from '#test/contract/task-runner.contract.ts';
+import { vehicleStoreContract } from '#test/contract/vehicle-store.contract.ts';
+import { MemoryAccountRegistry } from './fakes/memory-account-registry.ts';
 import { MemoryBlobStore } from './fakes/memory-blob-store.ts';
 import { MemoryFailedMessageStore } from './fakes/memory-failed-message-store.ts';
 import { MemoryLandingStore } from './fakes/memory-landing-store.ts';
 import { MemorySagaStore } from './fakes/memory-saga-store.ts';
 import { MemoryStageRunStore } from './fakes/memory-stage-run-store.ts';
+import { MemoryVehicleStore } from './fakes/memory-vehicle-store.ts';
+import { ScriptedTaskRunner } from './fakes/scripted-task-runner.ts';
 
 /** What the simulator runs on behaves as the adapters do. */
 describe("the simulator's fakes", () => {
@@ -22,6 +28,15 @@ describe("the simulator's fakes", () => {
   landingStoreContract(name, async () => new MemoryLandingStore());
   failedMessageStoreContract(name, async () => new MemoryFailedMessageStore());
   stageRunStoreContract(name, async () => new MemoryStageRunStore());
+  vehicleStoreContract(name, async () => new MemoryVehicleStore());
+  accountRegistryContract(name, async () => new MemoryAccountRegistry());
+  const runner = new ScriptedTaskRunner();
+  taskRunnerContract(name, async () => ({
+    runner,
+    end: async (taskId, exitCode) =>
+      runner.end(taskId, { state: exitCode === 0 ? 'succeeded' : 'failed', exitCode }),
+    starts: (taskId) => runner.submitted().filter((task) => task.taskId === taskId).length,
+  }));
   sagaStoreContract(name, async () => ({ sagas, feed: sagas, deadlines: sagas }));
   metadataStoreContract(name, async () => ({
     metadata: sagas,
