@@ -1,9 +1,13 @@
-// Writes what is derived from the code: JSON Schemas of all messages, the Service Bus entities.
+// Writes what is derived from the code: JSON Schemas of all messages, and what Bicep reads of Service Bus, Cosmos DB
+// and storage.
 // `--check` writes nothing and fails when a file is not what it would write.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { CONTAINERS, indexingPolicyOf } from '#adapters/azure/cosmos/containers.ts';
 import { serviceBusEntities } from '#adapters/azure/service-bus/entities.ts';
 import { messageSchemas } from '#adapters/published/message-schemas.ts';
+import { containersOfZone, OPERATIONS_CONTAINERS } from '#composition/zone-containers.ts';
+import { ZONES } from '#domain/vocabulary.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -11,7 +15,23 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const [type, schema] of messageSchemas()) files.set(`docs/schemas/${type}.json`, textOf(schema));
   files.set('bicep/service-bus-entities.json', textOf(serviceBusEntities()));
+  files.set('bicep/cosmos-containers.json', textOf(cosmosContainers()));
+  files.set('bicep/zone-containers.json', textOf(zoneContainers()));
   return files;
+}
+
+function cosmosContainers(): object {
+  return Object.values(CONTAINERS).map((container) => ({
+    name: container.name,
+    partitionKeyPath: container.partitionKeyPath,
+    defaultTtlSeconds: container.defaultTtlSeconds,
+    indexingPolicy: indexingPolicyOf(container),
+  }));
+}
+
+function zoneContainers(): object {
+  const ofZones = Object.fromEntries(ZONES.map((zone) => [zone, containersOfZone(zone)]));
+  return { ...ofZones, operations: OPERATIONS_CONTAINERS };
 }
 
 function textOf(value: object): string {
