@@ -1,0 +1,23 @@
+using '../main.bicep'
+
+param environmentName = 'prod'
+param size = {
+  accountsPerZone: { landing: 4, raw: 8, extracted: 4, archive: 4 }
+  serviceBusUnits: 2
+  cosmosThroughputMax: 50000
+  orchestratorNodesMax: 8
+  executionNodesMax: 150
+  executionVmSize: 'Standard_D8ds_v5'
+  executionTaskSlots: 8
+  zoneRedundant: true
+  archiveSku: 'Standard_GRS'
+  secondRegion: 'westeurope'
+}
+
+param alertEmailAddresses = empty(readEnvironmentVariable('LANDFALL_ALERT_EMAIL', ''))
+  ? []
+  : [readEnvironmentVariable('LANDFALL_ALERT_EMAIL', '')]
+param monthlyBudget = 250000
+param budgetFirstDay = '2026-11-01'
+// The deploy workflow hands over what the images workflow built, for example {"services":"sha256:…","copy":"sha256:…"}.
+param imageDigests = json(readEnvironmentVariable('LANDFALL_IMAGE_DIGESTS', '{}'))
