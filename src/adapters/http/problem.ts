@@ -1,4 +1,5 @@
 import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import { Cancelled, Conflict, isFailure, RetryableFailure, type TerminalFailure } from '#domain/failures.ts';
 
 /** RFC 9457, "Problem Details for HTTP APIs". */
@@ -12,6 +13,15 @@ export interface Problem {
 const MEDIA_TYPE = 'application/problem+json';
 
 export function problemOf(error: unknown): Problem {
+  if (error instanceof HTTPException) {
+    // The framework's own refusals: a body that does not parse, or is of another media type.
+    return {
+      type: 'https://landfall.dev/runbooks/message-invalid',
+      title: 'message-invalid',
+      status: error.status,
+      detail: `The body is not JSON: ${error.message}. Send application/json as /openapi.json describes it.`,
+    };
+  }
   if (!isFailure(error)) {
     // What it was is in the log; a stranger gets no stack trace.
     return {
