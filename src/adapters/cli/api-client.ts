@@ -50,7 +50,8 @@ interface Problem {
 }
 
 async function bodyOf(response: Response): Promise<unknown> {
-  const body: unknown = response.status === 204 ? undefined : await response.json();
+  const text = await response.text();
+  const body: unknown = text === '' ? undefined : JSON.parse(text);
   if (response.ok) return body;
   const problem = body as Problem;
   throw new CommandError(problem.detail ?? problem.title ?? `the metadata API answered ${response.status}`);

@@ -13,8 +13,6 @@ export interface Actions {
   upload(folder: string, options: UploadOptions): Promise<number>;
   manifest(folder: string, options: ManifestOptions & { json: boolean }): Promise<number>;
   status(id: string | undefined, options: { watch: boolean; json: boolean }): Promise<number>;
-  inspect(file: string, options: { json: boolean; png?: string }): Promise<number>;
-  extract(file: string, options: ExtractOptions): Promise<number>;
   trace(id: string, options: { json: boolean }): Promise<number>;
   vehicleSet(vin: string, options: VehicleOptions): Promise<number>;
   vehicleShow(vin: string, options: { json: boolean }): Promise<number>;
@@ -37,16 +35,6 @@ export interface ManifestOptions {
 
 export interface UploadOptions extends ManifestOptions {
   readonly wait: boolean;
-  readonly json: boolean;
-}
-
-export interface ExtractOptions {
-  readonly out: string;
-  readonly topics?: string[];
-  readonly from?: string;
-  readonly to?: string;
-  readonly dbc?: string[];
-  readonly downsample?: string;
   readonly json: boolean;
 }
 
@@ -96,7 +84,6 @@ function buildProgram(actions: Actions, setExitCode: (code: number) => void): Co
   const take = async (code: Promise<number>) => setExitCode(await code);
   stackCommands(program, actions, take);
   measurementCommands(program, actions, take);
-  fileCommands(program, actions, take);
   operationsCommands(program, actions, take);
   return program;
 }
@@ -212,28 +199,6 @@ function measurementCommands(program: Command, actions: Actions, take: Take): vo
     .argument('<measurement>')
     .addOption(asJson())
     .action((id, options) => take(actions.shareLink(id, options)));
-}
-
-function fileCommands(program: Command, actions: Actions, take: Take): void {
-  program
-    .command('inspect')
-    .description('what is in a recording file; needs no stack')
-    .argument('<file>')
-    .option('--png <path>', 'draw rates and gaps over time')
-    .addOption(asJson())
-    .action((file, options) => take(actions.inspect(file, options)));
-  program
-    .command('extract')
-    .description('the tables of a recording file as Parquet; needs no stack')
-    .argument('<file>')
-    .requiredOption('--out <dir>', 'folder for the tables')
-    .option('--topics <names...>', 'only these tables')
-    .option('--from <time>', 'RFC 3339, or seconds from the start')
-    .option('--to <time>', 'RFC 3339, or seconds from the start')
-    .option('--dbc <files...>', '[<bus>=]<file>: decode CAN frames')
-    .option('--downsample <rule>', 'for example rate=10 (Hz)')
-    .addOption(asJson())
-    .action((file, options) => take(actions.extract(file, options)));
 }
 
 function operationsCommands(program: Command, actions: Actions, take: Take): void {
