@@ -64,7 +64,8 @@ const MESSAGES_MAX = 0xfffe;
  */
 export function compileDbc(database: DbcDatabase, decoding: DbcDecoding): DbcDecoder {
   const messages = database.messages.filter((message) => message.signals.length > 0).slice(0, MESSAGES_MAX);
-  const plans = messages.map((message) => planOf(message, decoding));
+  const names = new Set<string>();
+  const plans = messages.map((message) => planOf(message, decoding, names));
   const messageOf = messageLookup(messages);
   return {
     tables: plans.map((plan) => plan.table),
@@ -79,7 +80,7 @@ export function compileDbc(database: DbcDatabase, decoding: DbcDecoding): DbcDec
   };
 }
 
-function planOf(message: DbcMessage, decoding: DbcDecoding): MessagePlan {
+function planOf(message: DbcMessage, decoding: DbcDecoding, names: Set<string>): MessagePlan {
   const indexByName = new Map(message.signals.map((signal, index) => [signal.name, index]));
   const signals = message.signals.map((signal): SignalPlan => {
     const multiplexor = signal.multiplex && indexByName.get(signal.multiplex.multiplexor);
@@ -90,7 +91,7 @@ function planOf(message: DbcMessage, decoding: DbcDecoding): MessagePlan {
       ...(multiplexor === undefined ? {} : { multiplexor }),
     };
   });
-  const name = decoding.group === undefined ? message.name : `${decoding.group}.${message.name}`;
+  const name = tableName(message, decoding.group, names);
   const columns = signals.map((plan) => plan.schema);
   if (message.j1939) {
     columns.push({ name: 'j1939.sourceAddress', type: 'uint8', description: 'Source address, from the id' });
@@ -102,17 +103,28 @@ function planOf(message: DbcMessage, decoding: DbcDecoding): MessagePlan {
   };
 }
 
+/** Databases may use a name again under another id: those tables carry the id too. */
+function tableName(message: DbcMessage, group: string | undefined, names: Set<string>): string {
+  const plain = group === undefined ? message.name : `${group}.${message.name}`;
+  const name = names.has(plain) ? `${plain} (${idText(message)})` : plain;
+  names.add(name);
+  return name;
+}
+
+function idText({ id, extended }: DbcMessage): string {
+  return `0x${id.toString(16).toUpperCase()}${extended ? ' 29 bit' : ''}`;
+}
+
 function columnOf(signal: DbcSignal, message: DbcMessage, databaseName: string): ColumnSchema {
   const { factor, offset, unit, comment, choices } = signal;
   const conversion = factor === 1 && offset === 0 ? '' : `, raw * ${factor} + ${offset}`;
-  const id = `0x${message.id.toString(16).toUpperCase()}${message.extended ? ' (29 bit)' : ''}`;
   return {
     name: signal.name,
     type: columnTypeOf(signal),
     ...(unit === '' ? {} : { unit }),
     ...(comment === undefined ? {} : { description: comment }),
     ...(choices === undefined ? {} : { choices }),
-    source: `${databaseName}: ${message.name} ${id}${conversion}`,
+    source: `${databaseName}: ${message.name} ${idText(message)}${conversion}`,
   };
 }
 

@@ -200,6 +200,16 @@ BO_ 2147483653 Extended: 1 X
     );
   });
 
+  it('keeps messages of the same name apart', () => {
+    const signal = ' SG_ S : 0|8@1+ (1,0) [0|0] "" X\n';
+    const dbc = `BO_ 3 Pos: 8 X\n${signal}BO_ 23 Pos: 8 X\n${signal}BO_ 2147483651 Pos: 8 X\n${signal}`;
+    const { tables } = compileDbc(parseDbc(dbc), { name: 'test.dbc' });
+    assert.deepEqual(
+      tables.map((table) => table.name),
+      ['Pos', 'Pos (0x17)', 'Pos (0x3 29 bit)'],
+    );
+  });
+
   it('matches J1939 groups whatever priority, source and, below PDU format 240, destination', () => {
     const j1939 = 'BA_DEF_ BO_ "VFrameFormat" ENUM "StandardCAN","ExtendedCAN","reserved","J1939PG";\n';
     const dbc = `
