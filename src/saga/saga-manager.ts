@@ -26,7 +26,7 @@ export interface SagaManagerPorts {
   readonly timeScale?: number;
 }
 
-export type Handled = 'applied' | 'already-handled' | 'unknown-measurement';
+export type Handled = 'applied' | 'already-handled';
 
 export interface Recorded {
   readonly handled: Handled;
@@ -51,11 +51,12 @@ export class SagaManager {
   /**
    * @throws {TerminalFailure} `message-invalid` when the saga does not take this type.
    * @throws {Conflict} when others changed the measurement at every try: deliver the message again later.
-   * @throws {RetryableFailure} when the store or the broker does not answer.
+   * @throws {RetryableFailure} when the store or the broker does not answer; `not-found` when nothing is known of the
+   *   measurement yet: what comes too early is delivered again, what was mistaken becomes a dead letter.
    */
   async handle(envelope: Envelope): Promise<Handled> {
     const recorded = await this.record(envelope);
-    if (recorded.handled !== 'unknown-measurement') await this.dispatch(envelope.subject, recorded);
+    await this.dispatch(envelope.subject, recorded);
     return recorded.handled;
   }
 
@@ -79,7 +80,7 @@ export class SagaManager {
       const before = loaded === undefined ? newState(envelope) : readState(loaded.state);
       const now = clock.now();
       const events = decide(before, envelope, now, this.#ports.timeScale ?? 1);
-      if (loaded === undefined && events.length === 0) return { handled: 'unknown-measurement' };
+      if (loaded === undefined && events.length === 0) throw unknownMeasurement(envelope);
       const change = changeOf(before, envelope, events, now, loaded?.etag);
       try {
         const result = await store.commit(change);
@@ -111,6 +112,13 @@ export class SagaManager {
       pending.map((entry) => entry.id),
     );
   }
+}
+
+function unknownMeasurement(envelope: Envelope): RetryableFailure {
+  return new RetryableFailure(
+    'not-found',
+    `${envelope.type}: there is no measurement ${envelope.subject}. If it has just arrived, this heals itself.`,
+  );
 }
 
 function newState(envelope: Envelope): IngestionState {

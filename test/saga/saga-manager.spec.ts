@@ -128,15 +128,17 @@ describe('saga manager', () => {
     assert.equal((await store.load(measurementId))?.state.stages.register.state, 'Running');
   });
 
-  it('a request for a measurement nobody knows leaves no trace', async () => {
-    const { manager, store, measurementId } = arrange();
+  it('a request that comes before its measurement leaves no trace, and is to be delivered again', async () => {
+    const { manager, store, measurementId, received } = arrange();
     const cancel = messageOf(
       'landfall.measurement.cancel.v1',
-      { measurementId, actor: 'ann', reason: 'typo' },
+      { measurementId, actor: 'ann', reason: 'wrong car' },
       { identity: ['x'], time: NOON },
     );
-    assert.equal(await manager.handle(cancel), 'unknown-measurement');
+    await assert.rejects(manager.handle(cancel), { name: 'RetryableFailure', code: 'not-found' });
     assert.deepEqual(store.measurementIds(), []);
+    await manager.handle(received);
+    assert.equal(await manager.handle(cancel), 'applied');
   });
 
   it('a message that is not for the saga is refused', async () => {

@@ -16,30 +16,49 @@ export const MUTANTS = {
 } as const;
 export type Mutant = keyof typeof MUTANTS;
 
-/** The saga's store, with the mistakes that belong to it. */
-export class SimulatedSagaStore extends MemorySagaStore<IngestionState> {
-  readonly #mutant: Mutant | undefined;
-  readonly #onCommit: (state: IngestionState) => void;
+type Loaded = { readonly state: IngestionState; readonly etag: string } | undefined;
 
-  constructor(mutant: Mutant | undefined, onCommit: (state: IngestionState) => void) {
+export interface SimulatedSagaStoreOptions {
+  readonly mutant: Mutant | undefined;
+  readonly onCommit: (state: IngestionState) => void;
+  /** Whether a read is served by a replica that has not heard of the last commit (session consistency). */
+  readonly isStale: () => boolean;
+}
+
+/** The saga's store, with replicas that lag behind, and with the mistakes that belong to it. */
+export class SimulatedSagaStore extends MemorySagaStore<IngestionState> {
+  readonly #options: SimulatedSagaStoreOptions;
+  readonly #before = new Map<string, { readonly loaded: Loaded; readonly inputId: string }>();
+
+  constructor(options: SimulatedSagaStoreOptions) {
     super();
-    this.#mutant = mutant;
-    this.#onCommit = onCommit;
+    this.#options = options;
+  }
+
+  override async load(measurementId: string): Promise<Loaded> {
+    const before = this.#before.get(measurementId);
+    return before !== undefined && this.#options.isStale() ? before.loaded : super.load(measurementId);
   }
 
   override async wasHandled(measurementId: string, inputId: string): Promise<boolean> {
-    return this.#mutant === 'no-inbox' ? false : super.wasHandled(measurementId, inputId);
+    if (this.#options.mutant === 'no-inbox') return false;
+    const isLast = this.#before.get(measurementId)?.inputId === inputId;
+    return isLast && this.#options.isStale() ? false : super.wasHandled(measurementId, inputId);
   }
 
   override async commit(
     change: SagaChange<IngestionState>,
   ): Promise<'committed' | 'conflict' | 'already-handled'> {
+    const { mutant, onCommit } = this.#options;
+    const { measurementId, inputId } = change;
+    const loaded = await super.load(measurementId);
     const isRefused =
-      (this.#mutant !== 'no-inbox' && (await super.wasHandled(change.measurementId, change.inputId))) ||
-      (this.#mutant !== 'no-etag' && (await this.load(change.measurementId))?.etag !== change.expectedEtag);
+      (mutant !== 'no-inbox' && (await super.wasHandled(measurementId, inputId))) ||
+      (mutant !== 'no-etag' && loaded?.etag !== change.expectedEtag);
     if (isRefused) return super.commit(change);
+    this.#before.set(measurementId, { loaded, inputId });
     this.apply(change);
-    this.#onCommit(change.state);
+    onCommit(change.state);
     return 'committed';
   }
 }

@@ -13,8 +13,12 @@ export interface SimulationResult {
 }
 
 /** Runs one world from its seed to rest, and looks whether everything is as it must be. */
-export async function simulate(seed: number, mutant?: Mutant): Promise<SimulationResult> {
-  const world = new World(seed, mutant);
+export async function simulate(
+  seed: number,
+  mutant?: Mutant,
+  isRelayOn?: boolean,
+): Promise<SimulationResult> {
+  const world = new World(seed, mutant, isRelayOn);
   const cameToRest = await world.run();
   const problems = Object.entries(CHECKERS).flatMap(([name, check]) =>
     check(world).map((problem) => `${name}: ${problem}`),

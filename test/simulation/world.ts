@@ -68,6 +68,7 @@ export class World {
   /** `<queue> <CloudEvents id>` of every message that was handled well. */
   readonly handled = new Set<string>();
   readonly replayed: { readonly queue: string; readonly cloudEventId: string }[] = [];
+  readonly isRelayOn: boolean;
   readonly #mutant: Mutant | undefined;
   readonly #wakeRelay: (() => void)[] = [];
   readonly #restored = new Set<string>();
@@ -77,7 +78,13 @@ export class World {
   #outageUntilMs = 0;
   #outageQueue: string | undefined;
 
-  constructor(seed: number, mutant?: Mutant) {
+  constructor(
+    seed: number,
+    mutant?: Mutant,
+    /** Off for the mutant whose mistake the relay alone would heal. */
+    isRelayOn = mutant !== 'complete-before-dispatch',
+  ) {
+    this.isRelayOn = isRelayOn;
     this.#mutant = mutant;
     this.random = new SeededRandom(seed);
     this.scheduler = new Scheduler(this.random, START_MS);
@@ -97,11 +104,11 @@ export class World {
       this.scheduler.after(1000 + this.random.below(20_000), () => this.#start(process.name));
     });
     this.blobs = new MemoryBlobStore(() => this.scheduler.now());
-    this.sagas = new SimulatedSagaStore(mutant, (state) => this.#afterCommit(state));
-  }
-
-  get isRelayOn(): boolean {
-    return this.#mutant !== 'complete-before-dispatch';
+    this.sagas = new SimulatedSagaStore({
+      mutant,
+      onCommit: (state) => this.#afterCommit(state),
+      isStale: () => this.random.chance(0.02),
+    });
   }
 
   /** @returns whether everything came to rest, with every story over. */
