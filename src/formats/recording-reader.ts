@@ -38,8 +38,16 @@ export type Decompressors = {
   readonly [K in Compression]: (
     compressed: Uint8Array,
     sizeBytesMax: number,
+    /** `whole` when left out: input that is cut off throws. */
+    end?: CompressedEnd,
   ) => Uint8Array | Promise<Uint8Array>;
 };
+
+/**
+ * What becomes of input that is cut off. With `as-far-as-it-goes` the blocks that are whole are decompressed and
+ * the rest is left; an algorithm that cannot do so throws.
+ */
+export type CompressedEnd = 'whole' | 'as-far-as-it-goes';
 
 export type RecordingFormat = 'mdf4' | 'tdms' | 'rosbag' | 'mcap' | 'rosbag2';
 

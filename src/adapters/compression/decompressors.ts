@@ -1,8 +1,8 @@
-import { inflateSync, zstdDecompressSync } from 'node:zlib';
+import { constants, inflateSync, zstdDecompressSync } from 'node:zlib';
 import type Bzip2 from '@foxglove/wasm-bz2';
 import { decompressFrameSync, uncompressSync } from 'lz4-napi';
 import type { Compression, Decompressors } from '#formats/recording-reader.ts';
-import { lz4BlockContentBytes, lz4FrameContentBytes } from './lz4-size.ts';
+import { lz4BlockContentBytes, lz4FrameContentBytes, lz4WholeBlocks } from './lz4-size.ts';
 
 /** Compressed bytes that are damaged, or that would become more than they may. */
 export class DecompressionError extends Error {
@@ -19,8 +19,9 @@ const BZ2_BYTES_MAX = 1 << 28;
 export function createDecompressors(): Decompressors {
   let bzip2: Promise<Bzip2> | undefined;
   return {
-    'lz4-frame': (compressed, sizeBytesMax) =>
+    'lz4-frame': (compressed, sizeBytesMax, end = 'whole') =>
       bounded('lz4-frame', compressed, sizeBytesMax, () => {
+        if (end === 'as-far-as-it-goes') return wholeBlocksOf(compressed, sizeBytesMax);
         const sizeBytes = lz4FrameContentBytes(compressed);
         if (sizeBytes > sizeBytesMax) throw new RangeError(`the frame holds ${sizeBytes} bytes`);
         return decompressFrameSync(asBuffer(compressed));
@@ -41,9 +42,12 @@ export function createDecompressors(): Decompressors {
         return library.decompress(compressed, sizeBytesMax);
       });
     },
-    zstd: (compressed, sizeBytesMax) =>
+    zstd: (compressed, sizeBytesMax, end = 'whole') =>
       bounded('zstd', compressed, sizeBytesMax, () =>
-        zstdDecompressSync(compressed, { maxOutputLength: Math.max(1, sizeBytesMax) }),
+        zstdDecompressSync(compressed, {
+          maxOutputLength: Math.max(1, sizeBytesMax),
+          finishFlush: end === 'whole' ? constants.ZSTD_e_end : constants.ZSTD_e_flush,
+        }),
       ),
     deflate: (compressed, sizeBytesMax) =>
       bounded('deflate', compressed, sizeBytesMax, () =>
@@ -70,6 +74,25 @@ function bounded(
   }
   if (content.length > sizeBytesMax) throw new DecompressionError(`${what}: became ${content.length} bytes`);
   return content;
+}
+
+const LZ4_WINDOW_BYTES = 1 << 16;
+
+/** The blocks of an LZ4 frame that are whole, each with the 64 KiB in front of it, which it may refer to. */
+function wholeBlocksOf(frame: Uint8Array, sizeBytesMax: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let sizeBytes = 0;
+  let window = Buffer.alloc(0);
+  for (const { start, end, isStored } of lz4WholeBlocks(frame)) {
+    const block = frame.subarray(start, end);
+    const contentBytes = isStored ? block.length : lz4BlockContentBytes(frame, start, end);
+    sizeBytes += contentBytes;
+    if (sizeBytes > sizeBytesMax) throw new RangeError(`the frame holds more than ${sizeBytesMax} bytes`);
+    const content = isStored ? block : uncompressSync(withSize(block, contentBytes), window);
+    parts.push(content);
+    window = Buffer.concat([window, content]).subarray(-LZ4_WINDOW_BYTES);
+  }
+  return Buffer.concat(parts);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -7,6 +7,30 @@ const FRAME_MAGIC = 0x18_4d_22_04;
 
 /** @throws {RangeError} when the bytes are not a whole LZ4 frame. */
 export function lz4FrameContentBytes(frame: Uint8Array): number {
+  const blocks = lz4WholeBlocks(frame);
+  let contentBytes = 0;
+  for (let next = blocks.next(); ; next = blocks.next()) {
+    if (next.done === true) {
+      if (!next.value) throw new RangeError('the LZ4 frame is cut off');
+      return contentBytes;
+    }
+    const { start, end, isStored } = next.value;
+    contentBytes += isStored ? end - start : lz4BlockContentBytes(frame, start, end);
+  }
+}
+
+export interface Lz4Block {
+  readonly start: number;
+  readonly end: number;
+  /** Not compressed. */
+  readonly isStored: boolean;
+}
+
+/**
+ * The blocks that are whole, in order; returns whether the frame ends as it should.
+ * @throws {RangeError} when the bytes do not begin as an LZ4 frame.
+ */
+export function* lz4WholeBlocks(frame: Uint8Array): Generator<Lz4Block, boolean> {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (view.getUint32(0, true) !== FRAME_MAGIC) throw new RangeError('not an LZ4 frame');
   const flags = view.getUint8(4);
@@ -14,17 +38,16 @@ export function lz4FrameContentBytes(frame: Uint8Array): number {
   const contentSizeBytes = (flags & 0x08) === 0 ? 0 : 8;
   const dictionaryBytes = (flags & 0x01) === 0 ? 0 : 4;
   let at = 7 + contentSizeBytes + dictionaryBytes;
-  let contentBytes = 0;
-  for (;;) {
+  while (at + 4 <= frame.length) {
     const header = view.getUint32(at, true);
-    at += 4;
-    if (header === 0) return contentBytes;
-    const sizeBytes = header & 0x7f_ff_ff_ff;
-    if (at + sizeBytes > frame.length) throw new RangeError('an LZ4 block is cut off');
-    const stored = header > 0x7f_ff_ff_ff;
-    contentBytes += stored ? sizeBytes : lz4BlockContentBytes(frame, at, at + sizeBytes);
-    at += sizeBytes + blockChecksumBytes;
+    if (header === 0) return true;
+    const start = at + 4;
+    const end = start + (header & 0x7f_ff_ff_ff);
+    if (end > frame.length) return false;
+    yield { start, end, isStored: header > 0x7f_ff_ff_ff };
+    at = end + blockChecksumBytes;
   }
+  return false;
 }
 
 /** Bytes that the LZ4 block in `block[from … to)` decompresses to; damaged blocks give any number. */

@@ -82,13 +82,14 @@ async function decompress(
   if (uncompressedSizeBytes > CHUNK_BYTES_MAX) {
     throw new ChunkError(`it claims to decompress to ${uncompressedSizeBytes} bytes`);
   }
-  if (missingBytes > 0) throw new ChunkError(`it is cut off, ${missingBytes} compressed bytes are missing`);
   try {
-    const bytes = await decompressors[algorithm](records, uncompressedSizeBytes);
-    return { bytes, missingBytes: 0, asWritten: asWritten(bytes) };
+    const end = missingBytes > 0 ? 'as-far-as-it-goes' : 'whole';
+    const bytes = await decompressors[algorithm](records, uncompressedSizeBytes, end);
+    return { bytes, missingBytes, asWritten: missingBytes > 0 || asWritten(bytes) };
   } catch (cause) {
     // Decompressors are handed in and throw for one reason only: these bytes.
-    throw new ChunkError(cause instanceof Error ? cause.message : String(cause), { cause });
+    const what = missingBytes > 0 ? `it is cut off, ${missingBytes} compressed bytes are missing; ` : '';
+    throw new ChunkError(`${what}${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }
 

@@ -158,7 +158,7 @@ function countDamage(chunk: ChunkEntry, content: ChunkContent, read: ChunkBytes,
   const expected = chunk.counts === undefined ? 0 : sumOf(chunk.counts.values());
   const seen = sumOf([...content.messages.values()].map(({ count }) => count));
   const skippedBytes = sumOf(content.damage.map(({ sizeBytes }) => sizeBytes)) + read.missingBytes;
-  const missing = Math.max(expected - seen, content.damage.length);
+  const missing = Math.max(expected - seen, content.damage.length, read.missingBytes > 0 ? 1 : 0);
   const where = `the chunk at byte ${chunk.offset}`;
   if (missing > 0 || skippedBytes > 0) {
     loss.add(missing, skippedBytes, `${where} is damaged or cut off: ${seen} messages read, ${missing} lost`);

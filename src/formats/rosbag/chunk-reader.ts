@@ -60,12 +60,13 @@ export async function decompressChunk(
   if (sizeBytes === undefined || sizeBytes > CHUNK_BYTES_MAX) {
     throw new ChunkError(`it claims to decompress to ${sizeBytes ?? 'an unknown number of'} bytes`);
   }
-  if (missingBytes > 0) throw new ChunkError(`it is cut off, ${missingBytes} compressed bytes are missing`);
   try {
-    return { bytes: await decompressors[algorithm](data, sizeBytes), missingBytes: 0 };
+    const end = missingBytes > 0 ? 'as-far-as-it-goes' : 'whole';
+    return { bytes: await decompressors[algorithm](data, sizeBytes, end), missingBytes };
   } catch (cause) {
     // Decompressors are handed in and throw for one reason only: these bytes.
-    throw new ChunkError(cause instanceof Error ? cause.message : String(cause), { cause });
+    const what = missingBytes > 0 ? `it is cut off, ${missingBytes} compressed bytes are missing; ` : '';
+    throw new ChunkError(`${what}${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }
 

@@ -196,7 +196,7 @@ function countDamage(
 ): void {
   const skipped = content.damage.reduce((sum, { sizeBytes }) => sum + sizeBytes, missingBytes);
   const seen = [...content.messages.values()].reduce((sum, rows) => sum + rows.count, 0);
-  const missing = Math.max(expected - seen, content.damage.length);
+  const missing = Math.max(expected - seen, content.damage.length, missingBytes > 0 ? 1 : 0);
   if (missing === 0 && skipped === 0) return;
   const places = content.damage.map(({ offset }) => offset).slice(0, 3);
   const where = places.length === 0 ? '' : ` (at byte ${places.join(', ')} of its records)`;

@@ -74,6 +74,40 @@ describe('decompressing bz2', () => {
   });
 });
 
+describe('decompressing what is cut off, as far as it goes', () => {
+  // More than one block of LZ4, which has up to 4 MiB.
+  const content = Buffer.alloc(12_000_000);
+  for (let i = 0; i < content.length; i += 1) content[i] = ((i * 7919) >>> 5) % 97;
+
+  for (const compression of ['lz4-frame', 'zstd'] as const) {
+    it(`gives the front of ${compression}, and all of it when nothing is missing`, async () => {
+      const compressed = COMPRESS[compression](content);
+      const decompress = async (size: number) =>
+        Buffer.from(
+          await decompressors[compression](compressed.subarray(0, size), content.length, 'as-far-as-it-goes'),
+        );
+      const front = await decompress(Math.floor(compressed.length * 0.7));
+      assert.ok(front.length > 100_000 && front.length < content.length, `${front.length} bytes`);
+      assert.ok(content.subarray(0, front.length).equals(front));
+      assert.ok((await decompress(compressed.length)).equals(content));
+    });
+  }
+
+  it('reads LZ4 blocks that refer to the block in front of them', async () => {
+    const first = Buffer.from('0123456789'.repeat(20));
+    const header = Buffer.from([0x04, 0x22, 0x4d, 0x18, 0x40, 0x40, 0xc0]);
+    const stored = Buffer.alloc(4);
+    stored.writeUInt32LE(0x8000_0000 + first.length);
+    // One match of 24 bytes, 200 back, then 5 literals.
+    const linked = Buffer.from([0x0f, 200, 0, 5, 0x50, ...Buffer.from('abcde')]);
+    const size = Buffer.alloc(4);
+    size.writeUInt32LE(linked.length);
+    const frame = Buffer.concat([header, stored, first, size, linked]);
+    const linkedContent = await decompressors['lz4-frame'](frame, 1000, 'as-far-as-it-goes');
+    assert.equal(Buffer.from(linkedContent).toString(), `${first}${String(first).slice(0, 24)}abcde`);
+  });
+});
+
 describe('compressing for a recording', () => {
   it('makes what the decompressors read', async () => {
     const lz4 = await decompressors['lz4-frame'](compressLz4Frame(CONTENT), CONTENT.length);

@@ -205,6 +205,24 @@ describe('an MCAP file that was cut off', () => {
   });
 });
 
+describe('a compressed chunk that was cut off', () => {
+  for (const [name, compress] of Object.entries({ lz4: compressLz4Frame, zstd: compressZstd })) {
+    it(`yields the messages in its whole ${name} blocks`, async () => {
+      const speeds = Array.from({ length: 200_000 }, (_, i) => speed(i, Math.sin(i)));
+      const records = Buffer.concat([...DESCRIPTIONS, ...speeds]);
+      const compressed = Buffer.from(compress(records));
+      const whole = mcapOf([
+        chunk({ records, startTime: 0, endTime: 200_000, compression: name, compressed }),
+      ]);
+      const reader = await open(whole.subarray(0, Math.floor(whole.length * 0.8)));
+      const values = await speedsOf(reader);
+      assert.ok(values.length > 50_000 && values.length < 200_000, `${values.length} rows`);
+      assert.ok(values.every((value, i) => value === Math.sin(i)));
+      assert.ok(reader.loss().records > 0 && reader.loss().bytes > 0);
+    });
+  }
+});
+
 describe('a damaged MCAP file', () => {
   it('is read without a hang or a silent loss, whichever bit is flipped', async () => {
     const { bytes } = indexed(FIRST);
