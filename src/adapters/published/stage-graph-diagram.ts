@@ -18,9 +18,10 @@ export function stageGraphMarkdown(): string {
     '',
     'Double-walled stages run as tasks in Batch. Where no attempt is left and there is no arrow to the error zone, the measurement is `Failed` and its data stays where it is.',
     '',
-    '| stage | command | ends with | writes | deadline | attempts |',
-    '|---|---|---|---|---|---|',
-    ...STAGE_GRAPH.map(rowOf),
+    ...tableOf([
+      ['stage', 'command', 'ends with', 'writes', 'deadline', 'attempts'],
+      ...STAGE_GRAPH.map(rowOf),
+    ]),
   ].join('\n');
 }
 
@@ -28,17 +29,24 @@ function nodeOf({ stage, runsInBatch }: StageDefinition): string {
   return runsInBatch ? `${stage}[[${stage}]]` : `${stage}[${stage}]`;
 }
 
-function rowOf(definition: StageDefinition): string {
+function rowOf(definition: StageDefinition): readonly string[] {
   const { stage, command, succeededBy, output, deadlineSeconds, attemptsMax } = definition;
-  const cells = [
+  return [
     stage,
     `\`${shortName(command)}\``,
     `\`${shortName(succeededBy)}\``,
     output === undefined ? '' : `${output.kind}, in zone ${output.zone}`,
     `${deadlineSeconds / 3600} h`,
-    attemptsMax,
+    String(attemptsMax),
   ];
-  return `| ${cells.join(' | ')} |`;
+}
+
+/** Columns as wide as their widest cell, as the formatter of this project leaves them. */
+function tableOf([header = [], ...rows]: readonly (readonly string[])[]): readonly string[] {
+  const widths = header.map((_, column) => Math.max(...[header, ...rows].map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
+  return [line(header), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)];
 }
 
 /** `landfall.measurement.validated.v1` → `measurement.validated`. */
