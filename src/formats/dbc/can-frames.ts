@@ -19,14 +19,17 @@ export interface CanFrames {
   readonly payload: Uint8Array;
 }
 
-/** Last part of the column names, lower case: ASAM MDF bus logging first, then ROS `can_msgs/Frame`. */
+/**
+ * Last part of the column names, lower case: ASAM MDF bus logging first, then ROS `can_msgs/Frame` and
+ * `autoware_can_msgs/CANPacket`.
+ */
 const NAMES = {
   id: ['id'],
   extended: ['ide', 'is_extended'],
   bus: ['buschannel', 'bus', 'channel'],
-  lengthBytes: ['datalength'],
+  lengthBytes: ['datalength', 'len'],
   lengthCode: ['dlc'],
-  data: ['databytes', 'data'],
+  data: ['databytes', 'data', 'dat'],
   notData: ['is_rtr', 'is_error'],
 };
 
@@ -38,10 +41,11 @@ const BYTES_BY_LENGTH_CODE = [0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48,
 
 /**
  * The data frames of a batch that holds frames: a `CAN_DataFrame` group of MDF 4 bus logging (ASAM MDF Bus Logging
- * 1.0) or a `can_msgs/Frame` topic. Undefined where the batch has no id or payload column. Remote and error frames,
+ * 1.0) or a `can_msgs/Frame` topic. Undefined where the batch holds anything else, frames of other buses included. Remote and error frames,
  * which carry no signals, are left out.
  */
 export function canFramesOf(batch: TableBatch): CanFrames | undefined {
+  if (!holdsCanFrames(batch)) return undefined;
   const find = (names: readonly string[]) => columnNamed(batch, names);
   const id = numbersOf(find(NAMES.id));
   const payload = payloadOf(find(NAMES.data));
@@ -76,6 +80,15 @@ export function canFramesOf(batch: TableBatch): CanFrames | undefined {
     payloadOffsets[count] = end;
   }
   return { count, timestampsNs, ids, extended: extendedFlags, bus: buses, payloadOffsets, payload: bytes };
+}
+
+/** LIN and FlexRay frames have ids and bytes too, and so have many messages: it takes what only CAN frames have. */
+function holdsCanFrames({ table, columnSchemas }: TableBatch): boolean {
+  if (table.schemaName === 'CAN_DataFrame') return true;
+  return columnSchemas.some(({ name }) => {
+    const isOfDataFrame = name.startsWith('CAN_DataFrame.');
+    return isOfDataFrame || /^(.*\.)?(is_extended|is_rtr|dlc|len)$/i.test(name);
+  });
 }
 
 /** A 29-bit id may be small enough to look like an 11-bit one: the flag decides wherever there is one. */

@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { canFramesOf } from '#formats/dbc/can-frames.ts';
 import type { ColumnBatch, TableBatch } from '#formats/recording-reader.ts';
 
-function batchOf(columns: Readonly<Record<string, ColumnBatch['values']>>, rowCount: number): TableBatch {
+function batchOf(
+  columns: Readonly<Record<string, ColumnBatch['values']>>,
+  rowCount: number,
+  schemaName = 'CAN_DataFrame',
+): TableBatch {
   const columnSchemas = Object.entries(columns).map(([name]) => ({ name, type: 'uint8' as const }));
   return {
-    table: { name: 'CAN', group: 'CAN', schemaName: 'CAN_DataFrame', encoding: '', columns: columnSchemas },
+    table: { name: 'CAN', group: 'CAN', schemaName, encoding: '', columns: columnSchemas },
     rowCount,
     timestampsNs: BigInt64Array.from({ length: rowCount }, (_, row) => BigInt(row)),
     columns: Object.values(columns).map((values) => ({ values })),
@@ -57,6 +61,25 @@ describe('frames of a recorded table', () => {
     assert.deepEqual([frames?.count, [...(frames?.ids.subarray(0, 2) ?? [])]], [2, [1, 3]]);
     assert.deepEqual([...(frames?.timestampsNs.subarray(0, 2) ?? [])], [0n, 2n]);
     assert.deepEqual([...(frames?.payloadOffsets.subarray(0, 3) ?? [])], [0, 8, 10]);
+  });
+
+  it('of a CAN packet topic are as long as it says', () => {
+    const frames = canFramesOf(
+      batchOf(
+        { id: Uint32Array.of(0x123, 0x800, 3), len: Uint8Array.of(1, 2, 0), dat: THREE_PAYLOADS },
+        3,
+        '',
+      ),
+    );
+    assert.deepEqual([...(frames?.extended ?? [])], [0, 1, 0]);
+    assert.deepEqual([...(frames?.payloadOffsets ?? [])], [0, 1, 3, 3]);
+  });
+
+  it('of LIN, and messages that happen to have an id and bytes, are no CAN frames', () => {
+    const lin = { 'LIN_Frame.ID': Uint8Array.of(1, 2, 3), 'LIN_Frame.DataBytes': THREE_PAYLOADS };
+    assert.equal(canFramesOf(batchOf(lin, 3, 'LIN_Frame')), undefined);
+    const image = { id: Uint32Array.of(1, 2, 3), data: THREE_PAYLOADS };
+    assert.equal(canFramesOf(batchOf(image, 3, 'custom/Blob')), undefined);
   });
 
   it('are undefined where the table holds no frames', () => {
