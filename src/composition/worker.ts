@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Container, type ContainerModule } from 'inversify';
+import { AzureMonitorTelemetry } from '#adapters/azure/monitor/azure-monitor-telemetry.ts';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { JsonLinesTelemetry } from '#adapters/telemetry/json-lines-telemetry.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
@@ -69,7 +70,8 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 export async function worker({ roles: names }: { roles: string }): Promise<number> {
   const roleNames = roleNamesOf(names);
   const settings = commandSettings();
-  const roles = composeRoles(roleNames, settings, telemetryOf(names, settings), process.env);
+  const { telemetry, close } = await startTelemetry(names, settings);
+  const roles = composeRoles(roleNames, settings, telemetry, process.env);
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
@@ -77,6 +79,7 @@ export async function worker({ roles: names }: { roles: string }): Promise<numbe
   process.stdout.write(`${JSON.stringify({ ready: true, roles: roleNames })}\n`);
   await stopped;
   await Promise.all(roles.map((role) => role.stop()));
+  await close();
   // Connections of the SDKs would keep the process alive; everything of ours has ended.
   process.exit(EXIT.ok);
 }
@@ -104,12 +107,18 @@ function roleNamesOf(names: string): readonly string[] {
   return [...new Set(wanted)];
 }
 
-function telemetryOf(names: string, { home }: Settings): Telemetry {
-  const process = names.replaceAll(/[^a-z0-9-]+/gi, '_');
-  return new JsonLinesTelemetry(
-    process,
-    home === undefined ? undefined : join(home, 'telemetry', `${process}.jsonl`),
-  );
+/** Application Insights where its connection string is set, else lines in a file or on standard output. */
+async function startTelemetry(
+  names: string,
+  { home, applicationInsightsConnectionString: connectionString }: Settings,
+): Promise<{ readonly telemetry: Telemetry; readonly close: () => Promise<void> }> {
+  const role = names.replaceAll(/[^a-z0-9-]+/gi, '_');
+  if (connectionString !== undefined) {
+    const telemetry = await AzureMonitorTelemetry.start({ connectionString, role });
+    return { telemetry, close: () => telemetry.close() };
+  }
+  const filePath = home === undefined ? undefined : join(home, 'telemetry', `${role}.jsonl`);
+  return { telemetry: new JsonLinesTelemetry(role, filePath), close: async () => undefined };
 }
 
 /** What a task needs to reach storage and the metadata API. Keys are among it on a laptop only: settings see to it. */
