@@ -78,16 +78,14 @@ export class AzureMonitorTelemetry implements Telemetry {
     work: (span: Span) => Promise<T>,
   ): Promise<T> {
     const parent = contextOf(options.parent);
-    const span = trace
-      .getTracer('landfall')
-      .startSpan(
-        name,
-        {
-          kind: KINDS[options.kind ?? 'internal'],
-          attributes: { ...options.attributes, [OPERATION_NAME]: name },
-        },
-        parent,
-      );
+    const span = trace.getTracer('landfall').startSpan(
+      name,
+      {
+        kind: KINDS[options.kind ?? 'internal'],
+        attributes: { ...options.attributes, [OPERATION_NAME]: name },
+      },
+      parent,
+    );
     const { traceId, spanId } = span.spanContext();
     try {
       return await context.with(trace.setSpan(parent, span), () =>
