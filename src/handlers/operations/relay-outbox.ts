@@ -29,18 +29,33 @@ export async function relayOutbox(ports: RelayPorts, reader: string): Promise<nu
   return entries.length;
 }
 
-/** A message the broker will never take must not keep the others waiting; it stays in the outbox, and is reported. */
+/**
+ * All at once; where the broker will never take one of them, one by one, so that it does not keep the others waiting.
+ * It stays in the outbox, and is reported.
+ */
 async function send(ports: RelayPorts, entries: readonly OutboxEntry[]): Promise<readonly OutboxEntry[]> {
+  if (await isTaken(ports, entries)) return entries;
   const sent: OutboxEntry[] = [];
   for (const entry of entries) {
-    try {
-      await ports.sender.send([entry.message]);
-      sent.push(entry);
-    } catch (error) {
-      if (!(isFailure(error) && error instanceof TerminalFailure)) throw error;
-      const { measurementId, id } = entry;
-      ports.telemetry.event('output refused by the broker', { measurementId, id, message: error.message });
+    if (await isTaken(ports, [entry])) sent.push(entry);
+    else {
+      const { measurementId, id, message } = entry;
+      ports.telemetry.event('output refused by the broker', {
+        measurementId,
+        id,
+        type: message.envelope.type,
+      });
     }
   }
   return sent;
+}
+
+async function isTaken({ sender }: RelayPorts, entries: readonly OutboxEntry[]): Promise<boolean> {
+  try {
+    await sender.send(entries.map((entry) => entry.message));
+    return true;
+  } catch (error) {
+    if (isFailure(error) && error instanceof TerminalFailure) return false;
+    throw error;
+  }
 }
