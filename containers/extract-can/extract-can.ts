@@ -1,48 +1,35 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type BusDatabase, CanDecoding } from '#adapters/extraction/can-tables.ts';
-import { Downsampler } from '#adapters/extraction/downsampling.ts';
-import { extractFiles, topicTables, uploadTopicTable } from '#composition/extract-files.ts';
+import { type BusDatabase, CanDecoding, CanTopics } from '#adapters/extraction/can-topics.ts';
+import { extractFiles } from '#composition/extract-files.ts';
 import type { TaskDefinition, TaskTools } from '#composition/task-tools.ts';
 import { ExtractCanTask } from '#domain/tasks/extract-tasks.ts';
+
+const PROBLEMS_MAX = 100;
 
 /** Raw frames always, one table per topic; decoded signals, one table per message, where the vehicle has a DBC. */
 export const extractCan: TaskDefinition<ExtractCanTask> = {
   image: 'landfall/extract-can',
   configuration: ExtractCanTask,
   async work(task, tools) {
-    const decoding = new CanDecoding(await databases(task, tools));
-    let framesDecoded = 0;
-    let framesUnknown = 0;
-    const work = await extractFiles(task, tools, async (file, scratchFolder) => {
-      const raw = topicTables(task.measurementId, file, scratchFolder, tools);
-      const decodedFolder = join(scratchFolder, 'decoded');
-      await mkdir(decodedFolder);
-      const decoded = topicTables(task.measurementId, file, decodedFolder, tools);
-      const downsampler = new Downsampler(task.downsampling);
-      return {
-        async take(whole) {
-          const batch = downsampler.thin(whole);
-          await raw.append(batch);
-          const result = decoding.decode(batch);
-          framesDecoded += result?.framesDecoded ?? 0;
-          framesUnknown += result?.framesUnknown ?? 0;
-          for (const message of result?.batches ?? []) await decoded.append(message);
-        },
-        async finish() {
-          const target = { folder: task.output.can!, sensor: 'can' as const, sourceFile: file.path };
-          const uploads = [];
-          for (const topic of await raw.close()) {
-            uploads.push(await uploadTopicTable(tools, topic, { ...target, role: 'can-raw' }));
-          }
-          for (const topic of await decoded.close()) {
-            uploads.push(await uploadTopicTable(tools, topic, { ...target, role: 'can-decoded' }));
-          }
-          return uploads;
-        },
-      };
+    const loaded = await databases(task, tools);
+    const problems = new Set<string>();
+    const extractions: CanTopics[] = [];
+    const work = await extractFiles(task, tools, (file, place) => {
+      const names = file.topics.map((topic) => topic.name);
+      const decoding = new CanDecoding(loaded, names);
+      for (const problem of decoding.problems) problems.add(problem);
+      const extraction = new CanTopics(place, decoding);
+      extractions.push(extraction);
+      return extraction;
     });
-    return { ...work, facts: { framesDecoded, framesUnknown, dbcProblems: decoding.problems.slice(0, 100) } };
+    const facts = {
+      ...work.facts,
+      framesDecoded: extractions.reduce((sum, { framesDecoded }) => sum + framesDecoded, 0),
+      framesUnknown: extractions.reduce((sum, { framesUnknown }) => sum + framesUnknown, 0),
+      dbcProblems: [...problems].slice(0, PROBLEMS_MAX),
+    };
+    return { ...work, facts };
   },
 };
 

@@ -1,25 +1,32 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileNameOf } from '#adapters/extraction/topic-tables.ts';
+import { OutputNames } from '#adapters/extraction/topic-extraction.ts';
 import { columnFacts, sourceMetadata } from '#composition/extract-files.ts';
-import type { TaskDefinition } from '#composition/task-tools.ts';
+import type { TaskDefinition, TaskTools } from '#composition/task-tools.ts';
 import { textValues } from '#domain/column-values.ts';
 import type { TableColumn } from '#domain/ports/table-writer.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import type { ResultFile } from '#domain/result-manifest.ts';
+import { below } from '#domain/stage-plan.ts';
 import { ExtractMetadataTask, type SelectedFile } from '#domain/tasks/extract-tasks.ts';
 import { rfc3339Of } from '#domain/times.ts';
+import type { BlobLocation } from '#domain/vocabulary.ts';
 import type { RecordingSummary } from '#formats/recording-reader.ts';
 
-/** What the files say of themselves: a document per file, and a table of their topics. */
+/** An attachment beyond this stays in the recording: it is read as a whole. */
+const ATTACHMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
+
+/** What the files say of themselves: a document and a table of topics per file, and the files embedded in it. */
 export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
   image: 'landfall/extract-metadata',
   configuration: ExtractMetadataTask,
   async work(task, tools) {
     const folder = task.output.structured!;
     const files: ResultFile[] = [];
+    const names = new OutputNames();
     for (const [index, file] of task.files.entries()) {
       const { summary } = await tools.openStoredRecording(file.location, file.path);
-      const name = fileNameOf(file.path);
+      const name = names.of(file.path);
       const document = documentOf(file, summary);
       files.push(
         await tools.writeDocument(document, folder, `${name}/metadata.json`, {
@@ -40,16 +47,37 @@ export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
           table: { name: 'topics', role: 'metadata', schemaName: '', columns: COLUMNS.map(columnFacts) },
         }),
       );
+      files.push(...(await attachments(file, summary, below(folder, `${name}/attachments/`), tools)));
     }
     return { outcome: 'succeeded', files, loss: NO_LOSS };
   },
 };
 
+async function attachments(
+  file: SelectedFile,
+  summary: RecordingSummary,
+  folder: BlobLocation,
+  tools: TaskTools,
+): Promise<readonly ResultFile[]> {
+  const names = new OutputNames();
+  const files: ResultFile[] = [];
+  for (const [number, attachment] of summary.attachments.entries()) {
+    if (attachment.sizeBytes > ATTACHMENT_SIZE_BYTES_MAX) continue;
+    const localPath = join(tools.scratchFolder, 'attachment');
+    await writeFile(localPath, await attachment.read());
+    const name = names.of(attachment.name === '' ? `attachment-${number}` : attachment.name);
+    const mediaType = attachment.mediaType === '' ? 'application/octet-stream' : attachment.mediaType;
+    const about = { mediaType, sensor: 'structured' as const, sourceFile: file.path };
+    files.push(await tools.upload(localPath, folder, name, about));
+  }
+  return files;
+}
+
 const COLUMNS: readonly TableColumn[] = [
   { name: 'name', type: 'string', description: 'topic, channel group' },
   { name: 'schema_name', type: 'string' },
   { name: 'encoding', type: 'string' },
-  { name: 'row_count', type: 'int64', description: '-1 where the file does not say before it is read' },
+  { name: 'row_count', type: 'int64', description: 'null where the file does not say before it is read' },
   { name: 'columns', type: 'string', description: 'JSON: name, type, unit of each' },
 ];
 
@@ -60,7 +88,10 @@ function topicRows({ tables }: RecordingSummary) {
       { values: textValues(tables.map((table) => table.name)) },
       { values: textValues(tables.map((table) => table.schemaName)) },
       { values: textValues(tables.map((table) => table.encoding)) },
-      { values: BigInt64Array.from(tables, (table) => BigInt(table.rowCount ?? -1)) },
+      {
+        values: BigInt64Array.from(tables, (table) => BigInt(table.rowCount ?? 0)),
+        validity: Uint8Array.from(tables, (table) => (table.rowCount === undefined ? 0 : 1)),
+      },
       { values: textValues(tables.map((table) => JSON.stringify(table.columns.map(columnFacts)))) },
     ],
   };

@@ -1,5 +1,5 @@
-import { Downsampler } from '#adapters/extraction/downsampling.ts';
-import { extractFiles, topicTables, uploadTopicTable } from '#composition/extract-files.ts';
+import { TopicTables } from '#adapters/extraction/topic-tables.ts';
+import { extractFiles } from '#composition/extract-files.ts';
 import type { TaskDefinition } from '#composition/task-tools.ts';
 import { ExtractStructuredTask } from '#domain/tasks/extract-tasks.ts';
 
@@ -7,22 +7,5 @@ import { ExtractStructuredTask } from '#domain/tasks/extract-tasks.ts';
 export const extractStructured: TaskDefinition<ExtractStructuredTask> = {
   image: 'landfall/extract-structured',
   configuration: ExtractStructuredTask,
-  work: (task, tools) =>
-    extractFiles(task, tools, async (file, scratchFolder) => {
-      const tables = topicTables(task.measurementId, file, scratchFolder, tools);
-      const downsampler = new Downsampler(task.downsampling);
-      const sensors = new Map(file.topics.map((topic) => [topic.name, topic.sensor]));
-      return {
-        take: (batch) => tables.append(downsampler.thin(batch)),
-        async finish() {
-          const uploads = [];
-          for (const topic of await tables.close()) {
-            const sensor = sensors.get(topic.name) ?? 'structured';
-            const target = { folder: task.output[sensor]!, sensor, role: 'topic', sourceFile: file.path };
-            uploads.push(await uploadTopicTable(tools, topic, target));
-          }
-          return uploads;
-        },
-      };
-    }),
+  work: (task, tools) => extractFiles(task, tools, (_file, place) => new TopicTables(place)),
 };

@@ -64,11 +64,13 @@ async function storedFrames(task: PackageTask, tools: TaskTools): Promise<readon
   const names = FRAME_INDEX_COLUMNS.map((column) => column.name);
   const column = (name: (typeof names)[number]) => names.indexOf(name);
   const frames: StoredFrame[] = [];
+  const folders = new Map<string, number>();
   for (const [number, { sensor, index, shards }] of task.frameIndexes.entries()) {
     const localPath = join(tools.scratchFolder, `frames-${number}.parquet`);
     await tools.download(index, localPath);
     const batches: TableRows[] = [];
     for await (const rows of tools.tableReader.read(localPath, names)) batches.push(rows);
+    const folder = folderOf(sensor, folders);
     const times = timesOf(batches, 0);
     const shardNames = textsOf(batches, column('shard'));
     const mediaTypes = textsOf(batches, column('media_type'));
@@ -77,7 +79,6 @@ async function storedFrames(task: PackageTask, tools: TaskTools): Promise<readon
     ).map((name) => numbersOf(batches, column(name)).values);
     times.forEach((timestampNs, row) => {
       const extension = mediaTypes[row] === 'image/png' ? 'png' : 'jpg';
-      const folder = sensor.replace(/^\//, '').replaceAll('/', '_');
       frames.push({
         fileName: `frames/${folder}/${String(numbers![row]).padStart(8, '0')}.${extension}`,
         timestampNs,
@@ -91,6 +92,14 @@ async function storedFrames(task: PackageTask, tools: TaskTools): Promise<readon
     });
   }
   return frames.sort((a, b) => (a.timestampNs < b.timestampNs ? -1 : a.timestampNs > b.timestampNs ? 1 : 0));
+}
+
+/** Of a recording split over files each part counts its frames from 0: each gets a folder of its own. */
+function folderOf(sensor: string, taken: Map<string, number>): string {
+  const plain = sensor.replaceAll(/[^A-Za-z0-9._-]+/g, '_').replaceAll(/^[_.]+|_+$/g, '') || 'camera';
+  const count = (taken.get(plain.toLowerCase()) ?? 0) + 1;
+  taken.set(plain.toLowerCase(), count);
+  return count === 1 ? plain : `${plain}-${count}`;
 }
 
 async function storedScenes(table: BlobReference, tools: TaskTools): Promise<readonly PackageScene[]> {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { columnFacts } from '#composition/extract-files.ts';
 import type { TaskDefinition } from '#composition/task-tools.ts';
 import { numbersOf, timesOf } from '#domain/column-values.ts';
 import { sceneIdOf } from '#domain/identity.ts';
@@ -46,7 +47,7 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
         name: 'scenes',
         role: 'scenes',
         schemaName: '',
-        columns: SCENE_COLUMNS.map(({ name, type }) => ({ name, type: String(type) })),
+        columns: SCENE_COLUMNS.map(columnFacts),
       },
     });
     const facts: SceneDetectFacts = {

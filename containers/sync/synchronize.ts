@@ -1,7 +1,7 @@
 import type { TableColumn, TableRows } from '#domain/ports/table-writer.ts';
 import { TIME_COLUMN } from '#domain/table-columns.ts';
 import type { SyncTask } from '#domain/tasks/sync-task.ts';
-import { align, gridOf, type Signal } from '#domain/timeline.ts';
+import { align, gridOf, recordedStretches, type Signal } from '#domain/timeline.ts';
 
 /** A table of the task with its signals in memory: two numbers a sample. */
 export interface LoadedTable {
@@ -10,53 +10,75 @@ export interface LoadedTable {
   readonly signals: readonly Signal[];
 }
 
-export interface SynchronizedTable {
-  readonly columns: readonly TableColumn[];
-  readonly rows: TableRows;
+export interface TimelineOptions {
+  readonly periodNs: bigint;
+  /** A sample further away than this is stale. */
+  readonly toleranceNs: bigint;
 }
 
-/** One table over the whole time any of the tables covers. */
-export function synchronize(
+/** Without a sample for this long, the recorder paused: the timeline goes on when it does. */
+const PAUSE_NS_MIN = 60_000_000_000n;
+/** Rows that are aligned at once, for every signal. */
+const BLOCK_ROWS = 16_384;
+
+export function synchronizedColumns(
   tables: readonly LoadedTable[],
-  options: { readonly periodNs: bigint; readonly toleranceNs: bigint },
-): SynchronizedTable {
-  const filled = tables.filter((table) => (table.signals[0]?.timestampsNs.length ?? 0) > 0);
-  const starts = BigInt64Array.from(filled, (table) => table.signals[0]!.timestampsNs[0]!).sort();
-  const ends = BigInt64Array.from(filled, (table) => table.signals[0]!.timestampsNs.at(-1)!).sort();
-  const grid = filled.length === 0 ? new BigInt64Array() : gridOf(starts[0]!, ends.at(-1)!, options.periodNs);
-  const columns: TableColumn[] = [TIME_COLUMN];
-  const values: TableRows['columns'][number][] = [{ values: grid }];
-  for (const { selected, signals } of tables) {
-    selected.signals.forEach((signal, index) => {
-      columns.push({
+  { toleranceNs }: TimelineOptions,
+): readonly TableColumn[] {
+  const staleAfter = `null when more than ${Number(toleranceNs) / 1e6} ms away`;
+  const signals = tables.flatMap(({ selected }) =>
+    selected.signals.map(
+      (signal): TableColumn => ({
         name: signal.name,
         type: 'float64',
         ...(signal.unit === undefined ? {} : { unit: signal.unit }),
-        source: `${selected.source} ${signal.column}, ${signal.method}, null when more than ${Number(options.toleranceNs) / 1e6} ms away`,
-      });
-      values.push(align(signals[index]!, grid, signal.method, options.toleranceNs));
-    });
+        source: `${selected.source} ${signal.column}, ${signal.method}, ${staleAfter}`,
+      }),
+    ),
+  );
+  return [TIME_COLUMN, ...signals];
+}
+
+/** One table over all times at which any of the tables has rows, block by block. */
+export function* synchronizedRows(
+  tables: readonly LoadedTable[],
+  { periodNs, toleranceNs }: TimelineOptions,
+): Generator<TableRows> {
+  const times = tables.flatMap(({ signals }) => signals[0]?.timestampsNs ?? []);
+  for (const { startNs, endNs } of recordedStretches(times, PAUSE_NS_MIN)) {
+    const grid = gridOf(startNs, endNs, periodNs);
+    for (let row = 0; row < grid.length; row += BLOCK_ROWS) {
+      const block = grid.subarray(row, row + BLOCK_ROWS);
+      const columns: TableRows['columns'][number][] = [{ values: block }];
+      for (const { selected, signals } of tables) {
+        selected.signals.forEach(({ method }, index) => {
+          columns.push(align(signals[index]!, block, method, toleranceNs));
+        });
+      }
+      yield { rowCount: block.length, columns };
+    }
   }
-  return { columns, rows: { rowCount: grid.length, columns: values } };
 }
 
 /**
- * A signal whose times ascend. Recorders write late messages late; order is by time here, and among equal times the
- * one written last counts.
+ * Signals of one table with ascending times, without nulls. Recorders write late messages late; order is by time
+ * here, and among equal times the one written last counts.
  */
-export function inOrderOfTime(signal: Signal): Signal {
-  const { timestampsNs: times } = signal;
+export function inOrderOfTime(
+  timestampsNs: BigInt64Array,
+  columns: readonly { readonly values: Float64Array; readonly validity: Uint8Array }[],
+): readonly Signal[] {
   let ordered = true;
-  for (let index = 1; index < times.length && ordered; index++) ordered = times[index - 1]! <= times[index]!;
-  if (ordered) return signal;
-  const order = Array.from(times.keys()).toSorted((a, b) =>
-    times[a]! < times[b]! ? -1 : times[a]! > times[b]! ? 1 : a - b,
+  for (let index = 1; index < timestampsNs.length && ordered; index++)
+    ordered = timestampsNs[index - 1]! <= timestampsNs[index]!;
+  if (ordered) return columns.map((column) => ({ timestampsNs, ...column }));
+  const order = Array.from(timestampsNs.keys()).toSorted((a, b) =>
+    timestampsNs[a]! < timestampsNs[b]! ? -1 : timestampsNs[a]! > timestampsNs[b]! ? 1 : a - b,
   );
-  return {
-    timestampsNs: BigInt64Array.from(order, (index) => times[index]!),
-    values: Float64Array.from(order, (index) => signal.values[index]!),
-    ...(signal.validity === undefined
-      ? {}
-      : { validity: Uint8Array.from(order, (index) => signal.validity![index]!) }),
-  };
+  const times = BigInt64Array.from(order, (index) => timestampsNs[index]!);
+  return columns.map(({ values, validity }) => ({
+    timestampsNs: times,
+    values: Float64Array.from(order, (index) => values[index]!),
+    validity: Uint8Array.from(order, (index) => validity[index]!),
+  }));
 }

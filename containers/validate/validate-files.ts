@@ -5,6 +5,7 @@ import { NO_LOSS, type RecordingFacts } from '#domain/recording-facts.ts';
 import { below, totalLoss } from '#domain/stage-plan.ts';
 import { type FileFinding, type ValidateFacts, ValidateTask } from '#domain/tasks/validate-task.ts';
 import type { ByteSource } from '#formats/byte-source.ts';
+import { DETECTION_BYTES } from '#formats/detect-format.ts';
 import { RecordingFormatError } from '#formats/recording-reader.ts';
 import { type Checksums, LedgerSource } from './ledger-source.ts';
 import { walkRecording } from './walk-recording.ts';
@@ -89,8 +90,8 @@ async function lookInside(
   source: ByteSource,
   tools: TaskTools,
 ): Promise<{ readonly recording?: RecordingFacts; readonly problem?: Problem }> {
-  const firstBytes = await source.read(0, Math.min(16, source.sizeBytes));
-  const found = tools.formatOf(firstBytes);
+  const firstBytes = await source.read(0, Math.min(DETECTION_BYTES, source.sizeBytes));
+  const found = tools.formatOf(firstBytes, file.path);
   const mismatch = formatProblem(file, found);
   if (mismatch !== undefined) return { problem: mismatch };
   if (found === undefined || file.format === 'other') return {};

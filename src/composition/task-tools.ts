@@ -47,8 +47,8 @@ export interface TaskTools {
   readonly decompressors: Decompressors;
   /** An empty local folder for this task alone; removed at the end. */
   readonly scratchFolder: string;
-  /** The format that bytes begin like (the first 16 suffice), or undefined for what is no recording. */
-  formatOf(firstBytes: Uint8Array): RecordingFormat | undefined;
+  /** The format that bytes begin like (DETECTION_BYTES suffice), or undefined for what is no recording. */
+  formatOf(firstBytes: Uint8Array, name: string): RecordingFormat | undefined;
   /**
    * Opens a recording by its first bytes. `name` is used in errors.
    * @throws {RecordingFormatError} when it is in no known format, or nothing of it can be read.

@@ -139,7 +139,8 @@ export function detectScenes(
 
 /**
  * Runs of rows for which `holds` is true: bridged over gaps of at most `gapNsMax`, kept when at least
- * `durationNsMin` long. Row numbers, both inclusive.
+ * `durationNsMin` long. Neighbouring rows belong together whatever the timeline's period, but not over a pause of the
+ * recorder. Row numbers, both inclusive.
  */
 export function intervals(
   timestampsNs: BigInt64Array,
@@ -147,12 +148,14 @@ export function intervals(
   limits: { readonly durationNsMin: bigint; readonly gapNsMax: bigint },
 ): readonly { readonly start: number; readonly end: number }[] {
   const runs: { start: number; end: number }[] = [];
+  const neighbourNsMax = 2n * shortestStep(timestampsNs);
   for (let index = 0; index < timestampsNs.length; index++) {
     if (!holds(index)) continue;
     const last = runs.at(-1);
     if (
       last !== undefined &&
-      timestampsNs[index]! - timestampsNs[last.end]! <= gapOf(last, index, limits.gapNsMax, timestampsNs)
+      timestampsNs[index]! - timestampsNs[last.end]! <=
+        (index === last.end + 1 ? larger(limits.gapNsMax, neighbourNsMax) : limits.gapNsMax)
     ) {
       last.end = index;
     } else {
@@ -162,9 +165,18 @@ export function intervals(
   return runs.filter(({ start, end }) => timestampsNs[end]! - timestampsNs[start]! >= limits.durationNsMin);
 }
 
-/** Neighbouring rows always belong together, whatever the period of the timeline. */
-function gapOf(last: { end: number }, index: number, gapNsMax: bigint, timestampsNs: BigInt64Array): bigint {
-  return index === last.end + 1 ? timestampsNs[index]! - timestampsNs[last.end]! : gapNsMax;
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+/** The period of a timeline with pauses. */
+function shortestStep(timestampsNs: BigInt64Array): bigint {
+  let shortest: bigint | undefined;
+  for (let index = 1; index < timestampsNs.length; index++) {
+    const step = timestampsNs[index]! - timestampsNs[index - 1]!;
+    if (step > 0n && (shortest === undefined || step < shortest)) shortest = step;
+  }
+  return shortest ?? 0n;
 }
 
 function sceneOf(

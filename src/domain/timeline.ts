@@ -34,6 +34,37 @@ export function gridOf(startNs: bigint, endNs: bigint, periodNs: bigint): BigInt
   return grid;
 }
 
+export interface Stretch {
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+}
+
+/**
+ * When anything was recorded at all: stretches with no sample for more than `gapNsMax` between them. A recorder that
+ * paused, or one wrong time decades away, does not make a timeline of empty rows.
+ * @param signals times of each ascend.
+ */
+export function recordedStretches(signals: readonly BigInt64Array[], gapNsMax: bigint): readonly Stretch[] {
+  const parts: { startNs: bigint; endNs: bigint }[] = [];
+  for (const times of signals) {
+    let open: { startNs: bigint; endNs: bigint } | undefined;
+    for (const time of times) {
+      if (open !== undefined && time - open.endNs <= gapNsMax) open.endNs = time;
+      else {
+        open = { startNs: time, endNs: time };
+        parts.push(open);
+      }
+    }
+  }
+  const stretches: { startNs: bigint; endNs: bigint }[] = [];
+  for (const part of parts.toSorted((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : 0))) {
+    const last = stretches.at(-1);
+    if (last === undefined || part.startNs - last.endNs > gapNsMax) stretches.push({ ...part });
+    else if (part.endNs > last.endNs) last.endNs = part.endNs;
+  }
+  return stretches;
+}
+
 /**
  * The signal at every grid time. For `as-of` and `nearest` the sample may be at most `toleranceNs` away; for
  * `linear` the samples before and after may be at most twice that apart.

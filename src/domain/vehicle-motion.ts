@@ -130,7 +130,10 @@ export function accelerationOf(source: MotionSource, speed: DerivedColumn): Deri
   };
 }
 
-/** Radians per second, positive to the left where the sensor's z axis points up (REP 103). */
+/** A sensor at rest measures gravity against its direction: +9.8 where its z axis points up, -9.8 where down. */
+const UPSIDE_DOWN_BELOW = -5;
+
+/** Radians per second, positive to the left (REP 103); turned round where the sensor's z axis points down. */
 export function yawRateOf(source: MotionSource): DerivedColumn | undefined {
   const name = [...source.columns.keys()].find((candidate) =>
     /(^|\.)(angular_velocity\.z|yaw_?rate)$/i.test(candidate),
@@ -138,7 +141,23 @@ export function yawRateOf(source: MotionSource): DerivedColumn | undefined {
   if (name === undefined) return undefined;
   const { column, unit } = source.columns.get(name)!;
   const factor = unit === 'deg/s' || unit === '°/s' ? Math.PI / 180 : 1;
-  return { ...mapped(column, (value) => value * factor), source: name };
+  const vertical = source.columns.get(name.replace('angular_velocity.z', 'linear_acceleration.z'));
+  const isUpsideDown =
+    vertical !== undefined && vertical.column !== column && meanOf(vertical.column) < UPSIDE_DOWN_BELOW;
+  return {
+    ...mapped(column, (value) => value * (isUpsideDown ? -factor : factor)),
+    source: isUpsideDown ? `${name}, turned round: its z axis points down` : name,
+  };
+}
+
+function meanOf({ values, validity }: NullableColumn): number {
+  let [sum, count] = [0, 0];
+  values.forEach((value, row) => {
+    if (validity[row] !== 1) return;
+    sum += value;
+    count += 1;
+  });
+  return count === 0 ? 0 : sum / count;
 }
 
 /** A quantity of two rows about `baseNs` apart, half before and half after; null at the ends and over holes. */

@@ -29,9 +29,9 @@ export function syncStage(ports: SyncPorts): BatchStage<'landfall.measurement.sy
           own: {
             periodNs: ports.periodMs * 1e6,
             toleranceNs: ports.toleranceMs * 1e6,
-            tables: tables.map(({ file, signals }) => ({
-              table: referenceOf(file),
-              source: file.table?.name ?? file.path,
+            tables: tables.map(({ parts, signals }) => ({
+              parts: parts.map(referenceOf),
+              source: parts[0]?.table?.name ?? '',
               signals,
             })),
           },

@@ -12,7 +12,7 @@ import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
 import type { TaskConfiguration } from '#domain/task-configuration.ts';
 import { TASK_CONFIGURATION_VARIABLE } from '#domain/task-configuration.ts';
-import type { BlobLocation, Recording } from '#domain/vocabulary.ts';
+import { type BlobLocation, type Recording, ZONES } from '#domain/vocabulary.ts';
 import { reportTask } from '#handlers/operations/report-task.ts';
 import { MemoryBlobStore } from '#test/simulation/fakes/memory-blob-store.ts';
 import { MemoryStageRunStore } from '#test/simulation/fakes/memory-stage-run-store.ts';
@@ -37,7 +37,7 @@ export class StageBench {
   };
   readonly accounts = {
     accounts: async () =>
-      (['raw', 'extracted', 'archive', 'error'] as const).map((zone) => ({
+      ZONES.map((zone) => ({
         account: zone,
         zone,
         region: 'local',

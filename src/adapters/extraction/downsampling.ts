@@ -1,33 +1,45 @@
-import type { Downsampling } from '#domain/tasks/extract-tasks.ts';
+import type { DownsamplingReport } from '#domain/tasks/extract-tasks.ts';
+import { type DownsamplingRules, TopicThinning } from '#domain/thinning.ts';
 import type { TableBatch } from '#formats/recording-reader.ts';
-import { rowsOf } from './topic-tables.ts';
+import { rowsOf } from './batch-rows.ts';
 
 /** Thins topics while they are read; one memory per topic, so that batches join without a seam. */
 export class Downsampler {
-  readonly #rules: Readonly<Record<string, Downsampling>>;
-  readonly #seen = new Map<string, { rowCount: number; lastKeptNs: bigint | undefined }>();
+  readonly #rules: DownsamplingRules;
+  readonly #metresAt: ((timeNs: bigint) => number | undefined) | undefined;
+  readonly #topics = new Map<string, TopicThinning>();
 
-  /** @param rules per topic name; `*` is for topics without one of their own. */
-  constructor(rules: Readonly<Record<string, Downsampling>>) {
+  /**
+   * @param rules per topic name; `*` is for topics without one of their own.
+   * @param metresAt how far the vehicle has come; without it, rules by distance keep everything.
+   */
+  constructor(rules: DownsamplingRules, metresAt?: (timeNs: bigint) => number | undefined) {
     this.#rules = rules;
+    this.#metresAt = metresAt;
   }
 
-  thin(batch: TableBatch): TableBatch {
-    const rule = this.#rules[batch.table.name] ?? this.#rules['*'];
+  /** @param options `namedOnly`: the rule for `*` is not meant for this topic. */
+  thin(batch: TableBatch, options: { readonly namedOnly?: boolean } = {}): TableBatch {
+    const { name } = batch.table;
+    const rule = this.#rules[name] ?? (options.namedOnly === true ? undefined : this.#rules['*']);
     if (rule === undefined) return batch;
-    const topic = this.#seen.get(batch.table.name) ?? { rowCount: 0, lastKeptNs: undefined };
-    this.#seen.set(batch.table.name, topic);
-    const periodNs = rule.rateHzMax === undefined ? 0n : BigInt(Math.round(1e9 / rule.rateHzMax));
-    const kept: number[] = [];
-    for (let row = 0; row < batch.rowCount; row++) {
-      const number = topic.rowCount;
-      topic.rowCount += 1;
-      if (rule.everyNth !== undefined && number % rule.everyNth !== 0) continue;
-      const time = batch.timestampsNs[row]!;
-      if (topic.lastKeptNs !== undefined && time - topic.lastKeptNs < periodNs) continue;
-      topic.lastKeptNs = time;
-      kept.push(row);
+    let topic = this.#topics.get(name);
+    if (topic === undefined) {
+      topic = new TopicThinning(rule, this.#metresAt);
+      this.#topics.set(name, topic);
     }
+    const kept: number[] = [];
+    for (let row = 0; row < batch.rowCount; row++) if (topic.keeps(batch.timestampsNs[row]!)) kept.push(row);
     return rowsOf(batch, kept);
+  }
+
+  /** What was achieved, per topic with a rule. */
+  report(): DownsamplingReport[] {
+    return [...this.#topics].map(([topic, { rowsSeen, rowsKept }]) => ({
+      topic,
+      rowsSeen,
+      rowsKept,
+      ratio: rowsSeen === 0 ? 1 : rowsKept / rowsSeen,
+    }));
   }
 }

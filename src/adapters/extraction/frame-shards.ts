@@ -1,9 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
+import { type ExtractedFile, TAR } from './topic-extraction.ts';
 
 /** Where one frame lies: `shard[byteOffset … byteOffset + sizeBytes)` is a file any program opens. */
 export interface FramePlace {
@@ -25,14 +27,13 @@ const BLOCK_BYTES = 512;
 /** Packs frames into tar files of bounded size, so that a million frames are not a million blobs. */
 export class FrameShards {
   readonly #folder: string;
-  readonly #prefix: string;
   readonly #sizeBytesMax: number;
   readonly #closed: ClosedShard[] = [];
   #open: OpenShard | undefined;
 
-  constructor(folder: string, prefix: string, sizeBytesMax: number) {
-    this.#folder = folder;
-    this.#prefix = prefix;
+  /** @param subfolder below `folder`; the shards lie in it as `00000.tar`, `00001.tar`, … */
+  constructor(folder: string, subfolder: string, sizeBytesMax: number) {
+    this.#folder = join(folder, subfolder);
     this.#sizeBytesMax = sizeBytesMax;
   }
 
@@ -40,16 +41,18 @@ export class FrameShards {
     const needed = BLOCK_BYTES + padded(frame.length);
     if (this.#open !== undefined && this.#open.sizeBytes + needed > this.#sizeBytesMax)
       await this.#closeShard();
-    this.#open ??= new OpenShard(
-      this.#folder,
-      `${this.#prefix}-${String(this.#closed.length).padStart(5, '0')}.tar`,
-    );
+    this.#open ??= await this.#newShard();
     return this.#open.add(fileName, frame, timestampNs);
   }
 
   async close(): Promise<readonly ClosedShard[]> {
     await this.#closeShard();
     return this.#closed;
+  }
+
+  async #newShard(): Promise<OpenShard> {
+    await mkdir(this.#folder, { recursive: true });
+    return new OpenShard(this.#folder, `${String(this.#closed.length).padStart(5, '0')}.tar`);
   }
 
   async #closeShard(): Promise<void> {
@@ -104,6 +107,20 @@ class OpenShard {
       sha256: this.#hash.digest('hex'),
     };
   }
+}
+
+/** Closed shards as files of an extraction. */
+export function shardFiles(
+  shards: readonly ClosedShard[],
+  subfolder: string,
+  topic: string,
+): readonly ExtractedFile[] {
+  return shards.map(({ name, ...shard }) => ({
+    ...shard,
+    name: `${subfolder}/${name}`,
+    mediaType: TAR,
+    topic,
+  }));
 }
 
 function padded(sizeBytes: number): number {

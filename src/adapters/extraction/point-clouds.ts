@@ -1,171 +1,156 @@
 import type { TableColumn, TableRows, TableValues } from '#domain/ports/table-writer.ts';
 import { TIME_COLUMN } from '#domain/table-columns.ts';
 import type { TableBatch } from '#formats/recording-reader.ts';
-import { bytesColumn, numberColumn, numberListColumn, textListColumn } from './batch-columns.ts';
+import { bytesColumn, numberColumn, numberListColumn } from './batch-columns.ts';
+import {
+  type CloudKind,
+  type CloudLayout,
+  type CloudShape,
+  layoutsOf,
+  type PointField,
+  type PointValues,
+  pointColumnOf,
+  SCALARS,
+  shapesOf,
+} from './point-fields.ts';
 
-/** Points of a batch of scans, one row each: the time and number of the scan, then the point's own fields. */
+/** Points of several scans, one row each: the time and number of the scan, then the point's own fields. */
 export interface PointRows {
   readonly columns: readonly TableColumn[];
   readonly rows: TableRows;
+  /** Which rows are of which scan, in order. */
+  readonly scans: readonly PointScan[];
 }
 
-/** Datatypes of sensor_msgs/PointField. */
-const DATATYPES = {
-  1: { type: 'int8', sizeBytes: 1, array: Int8Array },
-  2: { type: 'uint8', sizeBytes: 1, array: Uint8Array },
-  3: { type: 'int16', sizeBytes: 2, array: Int16Array },
-  4: { type: 'uint16', sizeBytes: 2, array: Uint16Array },
-  5: { type: 'int32', sizeBytes: 4, array: Int32Array },
-  6: { type: 'uint32', sizeBytes: 4, array: Uint32Array },
-  7: { type: 'float32', sizeBytes: 4, array: Float32Array },
-  8: { type: 'float64', sizeBytes: 8, array: Float64Array },
-} as const;
-
-type Datatype = keyof typeof DATATYPES;
-
-interface PointField {
-  readonly name: string;
-  readonly offset: number;
-  readonly datatype: Datatype;
+export interface PointScan {
+  readonly timestampNs: bigint;
+  readonly scanNumber: number;
+  readonly firstRow: number;
+  readonly pointCount: number;
 }
 
-const SCAN_COLUMNS: readonly TableColumn[] = [
+/** What is told of a scan that cannot be taken apart. */
+export type LoseScan = (scanNumber: number, what: string) => void;
+
+/** Columns in front of the point's own. */
+export const SCAN_COLUMNS: readonly TableColumn[] = [
   TIME_COLUMN,
   { name: 'scan_number', type: 'int64', description: 'counts from 0 in the topic' },
 ];
 
-/** One scan's layout; scans of one topic normally share it. */
-interface CloudLayout {
-  readonly fields: readonly PointField[];
-  readonly key: string;
+interface Scan {
+  readonly row: number;
+  readonly layout: CloudLayout;
+  readonly shape: CloudShape;
+  readonly bytes: Uint8Array;
 }
 
 /**
- * The points of a batch of `sensor_msgs/PointCloud2`, in runs of scans with the same fields.
+ * The points of a batch of `sensor_msgs/PointCloud2` or `foxglove.PointCloud`, in runs of scans with the same fields.
  * @param firstScan number of the batch's first scan.
- * @throws {RangeError} naming the scan whose data is shorter than its size says.
+ * @throws {RangeError} when the batch does not have the columns of a point cloud.
  */
-export function pointCloud2Rows(batch: TableBatch, firstScan: number): readonly PointRows[] {
+export function pointCloudRows(
+  batch: TableBatch,
+  kind: CloudKind,
+  firstScan: number,
+  lose: LoseScan,
+): readonly PointRows[] {
   const data = bytesColumn(batch, 'data');
-  const [heights, widths, steps] = ['height', 'width', 'point_step'].map((name) => numberColumn(batch, name));
+  const layouts = layoutsOf(batch, kind);
+  const shapes = data && shapesOf(batch, kind, (row) => data(row).length);
+  if (data === undefined || layouts === undefined || shapes === undefined)
+    throw new RangeError(`${batch.table.name} is no point cloud: fields are missing`);
   const bigEndian = numberColumn(batch, 'is_bigendian');
-  const layouts = layoutsOf(batch);
-  if (
-    data === undefined ||
-    heights === undefined ||
-    widths === undefined ||
-    steps === undefined ||
-    layouts === undefined
-  ) {
-    throw new RangeError(`${batch.table.name} is not a PointCloud2: fields are missing`);
-  }
-  const runs: { layout: CloudLayout; rows: number[] }[] = [];
+  const runs: Scan[][] = [];
   for (let row = 0; row < batch.rowCount; row++) {
-    const layout = layouts(row);
+    const scan: Scan = { row, layout: layouts(row), shape: shapes(row), bytes: data(row) };
+    const problem = problemOf(scan);
+    if (problem !== undefined) {
+      lose(firstScan + row, problem);
+      continue;
+    }
     const run = runs.at(-1);
-    if (run?.layout.key === layout.key) run.rows.push(row);
-    else runs.push({ layout, rows: [row] });
+    if (run?.[0]?.layout.key === scan.layout.key) run.push(scan);
+    else runs.push([scan]);
   }
-  return runs.map(({ layout, rows }) => {
-    const counts = rows.map((row) => Number(heights[row]) * Number(widths[row]));
-    const pointCount = counts.reduce((sum, count) => sum + count, 0);
-    const times = new BigInt64Array(pointCount);
-    const scans = new BigInt64Array(pointCount);
-    const columns = layout.fields.map(({ datatype }) => new DATATYPES[datatype].array(pointCount));
-    let at = 0;
-    rows.forEach((row, index) => {
-      const count = counts[index]!;
-      const step = Number(steps[row]);
-      const bytes = data(row);
-      if (bytes.length < count * step) {
-        throw new RangeError(
-          `scan ${firstScan + row} of ${batch.table.name} has ${bytes.length} bytes for ${count} points of ${step}`,
-        );
-      }
-      times.fill(batch.timestampsNs[row]!, at, at + count);
-      scans.fill(BigInt(firstScan + row), at, at + count);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-      const little = Number(bigEndian?.[row] ?? 0) === 0;
-      layout.fields.forEach((field, column) => {
-        gather(view, field, step, count, little, columns[column]!, at);
-      });
-      at += count;
-    });
-    return {
-      columns: [
-        ...SCAN_COLUMNS,
-        ...layout.fields.map(({ name, datatype }): TableColumn => ({ name, type: DATATYPES[datatype].type })),
-      ],
-      rows: {
-        rowCount: pointCount,
-        columns: [
-          { values: times },
-          { values: scans },
-          ...columns.map((values) => ({ values: values as TableValues })),
-        ],
-      },
-    };
-  });
+  return runs.map((run) => runRows(run, batch, firstScan, (row) => Number(bigEndian?.[row] ?? 0) === 0));
 }
 
-function layoutsOf(batch: TableBatch): ((row: number) => CloudLayout) | undefined {
-  const names = textListColumn(batch, 'fields.name');
-  const offsets = numberListColumn(batch, 'fields.offset');
-  const datatypes = numberListColumn(batch, 'fields.datatype');
-  const counts = numberListColumn(batch, 'fields.count');
-  if (names === undefined || offsets === undefined || datatypes === undefined) return undefined;
-  return (row) => {
-    const fields = names(row).flatMap((name, index) => {
-      const datatype = datatypes(row)[index] as Datatype;
-      if (!(datatype in DATATYPES) || name === '') return [];
-      const count = Math.max(1, counts?.(row)[index] ?? 1);
-      return Array.from({ length: count }, (_, element) => ({
-        name: count === 1 ? columnNameOf(name) : `${columnNameOf(name)}.${element}`,
-        offset: offsets(row)[index]! + element * DATATYPES[datatype].sizeBytes,
-        datatype,
-      }));
+/** Why the points of a scan cannot be read; every length is checked before it is used. */
+function problemOf({ layout, shape, bytes }: Scan): string | undefined {
+  const { widthPoints, heightPoints, pointStepBytes, rowStepBytes } = shape;
+  const outside = layout.fields.find(({ offset, type }) => offset + SCALARS[type].sizeBytes > pointStepBytes);
+  if (outside !== undefined && widthPoints * heightPoints > 0)
+    return `its field ${outside.name} lies outside its points of ${pointStepBytes} bytes`;
+  const needed =
+    widthPoints * heightPoints === 0 ? 0 : (heightPoints - 1) * rowStepBytes + widthPoints * pointStepBytes;
+  if (needed > bytes.length || (needed === 0 && widthPoints * heightPoints > 0))
+    return `it has ${bytes.length} bytes for ${widthPoints} x ${heightPoints} points of ${pointStepBytes}`;
+  return undefined;
+}
+
+function runRows(
+  run: readonly Scan[],
+  batch: TableBatch,
+  firstScan: number,
+  isLittle: (row: number) => boolean,
+): PointRows {
+  const { fields } = run[0]!.layout;
+  const pointCount = run.reduce((sum, { shape }) => sum + shape.widthPoints * shape.heightPoints, 0);
+  const columns = fields.map(({ type }) => new SCALARS[type].array(pointCount));
+  const scans: PointScan[] = [];
+  let firstRow = 0;
+  for (const { row, shape, bytes } of run) {
+    const count = shape.widthPoints * shape.heightPoints;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    fields.forEach((field, index) => {
+      gather(view, field, shape, isLittle(row), columns[index]!, firstRow);
     });
-    return { fields, key: JSON.stringify(fields) };
+    scans.push({
+      timestampNs: batch.timestampsNs[row]!,
+      scanNumber: firstScan + row,
+      firstRow,
+      pointCount: count,
+    });
+    firstRow += count;
+  }
+  return {
+    columns: [...SCAN_COLUMNS, ...fields.map(({ name, type }) => pointColumnOf(name, type))],
+    rows: scanRows(scans, columns),
+    scans,
   };
-}
-
-/** A point's own time must not hide the time of the scan. */
-function columnNameOf(name: string): string {
-  return SCAN_COLUMNS.some((column) => column.name === name) ? `point.${name}` : name;
 }
 
 function gather(
   view: DataView,
-  field: PointField,
-  step: number,
-  count: number,
+  { type, offset }: PointField,
+  { widthPoints, heightPoints, pointStepBytes, rowStepBytes }: CloudShape,
   little: boolean,
-  target: { [index: number]: number },
-  at: number,
+  target: PointValues,
+  firstRow: number,
 ): void {
-  const read = readerOf(view, field.datatype, little);
-  for (let point = 0; point < count; point++) target[at + point] = read(point * step + field.offset);
+  const { read } = SCALARS[type];
+  let at = firstRow;
+  for (let line = 0; line < heightPoints; line++) {
+    let from = line * rowStepBytes + offset;
+    for (let point = 0; point < widthPoints; point++) {
+      target[at++] = read(view, from, little);
+      from += pointStepBytes;
+    }
+  }
 }
 
-function readerOf(view: DataView, datatype: Datatype, little: boolean): (offset: number) => number {
-  switch (datatype) {
-    case 1:
-      return (offset) => view.getInt8(offset);
-    case 2:
-      return (offset) => view.getUint8(offset);
-    case 3:
-      return (offset) => view.getInt16(offset, little);
-    case 4:
-      return (offset) => view.getUint16(offset, little);
-    case 5:
-      return (offset) => view.getInt32(offset, little);
-    case 6:
-      return (offset) => view.getUint32(offset, little);
-    case 7:
-      return (offset) => view.getFloat32(offset, little);
-    case 8:
-      return (offset) => view.getFloat64(offset, little);
+/** Point columns with the time and number of their scan in front. */
+function scanRows(scans: readonly PointScan[], columns: readonly TableValues[]): TableRows {
+  const rowCount = scans.reduce((sum, scan) => sum + scan.pointCount, 0);
+  const times = new BigInt64Array(rowCount);
+  const numbers = new BigInt64Array(rowCount);
+  for (const { timestampNs, scanNumber, firstRow, pointCount } of scans) {
+    times.fill(timestampNs, firstRow, firstRow + pointCount);
+    numbers.fill(BigInt(scanNumber), firstRow, firstRow + pointCount);
   }
+  return { rowCount, columns: [times, numbers, ...columns].map((values) => ({ values })) };
 }
 
 const LASER_COLUMNS: readonly TableColumn[] = [
@@ -182,49 +167,52 @@ const LASER_COLUMNS: readonly TableColumn[] = [
   { name: 'intensity', type: 'float32', description: 'NaN where the sensor gives none' },
 ];
 
-/** The measured points of `sensor_msgs/LaserScan`: ranges outside the sensor's limits are no points (message definition). */
+/**
+ * The measured points of `sensor_msgs/LaserScan` or `foxglove.LaserScan`: ranges outside the sensor's limits are no
+ * points (message definition).
+ */
 export function laserScanRows(batch: TableBatch, firstScan: number): PointRows {
   const ranges = numberListColumn(batch, 'ranges');
   const intensities = numberListColumn(batch, 'intensities');
-  const number = (name: string) => numberColumn(batch, name);
-  const [first, increment, least, most] = ['angle_min', 'angle_increment', 'range_min', 'range_max'].map(
-    number,
-  );
-  if (ranges === undefined || first === undefined || increment === undefined) {
-    throw new RangeError(`${batch.table.name} is not a LaserScan: fields are missing`);
-  }
-  const points: { time: bigint; scan: number; angle: number; range: number; intensity: number }[] = [];
+  const number = (...names: readonly string[]) =>
+    names.map((name) => numberColumn(batch, name)).find((column) => column !== undefined);
+  const firstAngles = number('angle_min', 'start_angle');
+  const lastAngles = number('end_angle');
+  const increments = number('angle_increment');
+  const [least, most] = [number('range_min'), number('range_max')];
+  if (ranges === undefined || firstAngles === undefined || (increments ?? lastAngles) === undefined)
+    throw new RangeError(`${batch.table.name} is no laser scan: fields are missing`);
+  const columns: number[][] = [[], [], [], [], []];
+  const scans: PointScan[] = [];
   for (let row = 0; row < batch.rowCount; row++) {
     const strengths = intensities?.(row);
-    ranges(row).forEach((range, index) => {
-      if (
-        !Number.isFinite(range) ||
-        range < Number(least?.[row] ?? 0) ||
-        range > Number(most?.[row] ?? Infinity)
-      )
-        return;
-      points.push({
-        time: batch.timestampsNs[row]!,
-        scan: firstScan + row,
-        angle: Number(first[row]) + index * Number(increment[row]),
-        range,
-        intensity: strengths?.[index] ?? Number.NaN,
+    const scan = ranges(row);
+    const first = Number(firstAngles[row]);
+    const step =
+      increments === undefined
+        ? (Number(lastAngles?.[row]) - first) / Math.max(1, scan.length - 1)
+        : Number(increments[row]);
+    const firstRow = columns[0]!.length;
+    scan.forEach((range, index) => {
+      const isMeasured =
+        Number.isFinite(range) &&
+        range >= Number(least?.[row] ?? 0) &&
+        range <= Number(most?.[row] ?? Number.POSITIVE_INFINITY);
+      if (!isMeasured) return;
+      const angle = first + index * step;
+      const point = [angle, range, range * Math.cos(angle), range * Math.sin(angle)];
+      [...point, strengths?.[index] ?? Number.NaN].forEach((value, column) => {
+        columns[column]!.push(value);
       });
     });
+    const pointCount = columns[0]!.length - firstRow;
+    scans.push({
+      timestampNs: batch.timestampsNs[row]!,
+      scanNumber: firstScan + row,
+      firstRow,
+      pointCount,
+    });
   }
-  return {
-    columns: LASER_COLUMNS,
-    rows: {
-      rowCount: points.length,
-      columns: [
-        { values: BigInt64Array.from(points, (point) => point.time) },
-        { values: BigInt64Array.from(points, (point) => BigInt(point.scan)) },
-        { values: Float32Array.from(points, (point) => point.angle) },
-        { values: Float32Array.from(points, (point) => point.range) },
-        { values: Float32Array.from(points, (point) => point.range * Math.cos(point.angle)) },
-        { values: Float32Array.from(points, (point) => point.range * Math.sin(point.angle)) },
-        { values: Float32Array.from(points, (point) => point.intensity) },
-      ],
-    },
-  };
+  const values = columns.map((column) => Float32Array.from(column));
+  return { columns: LASER_COLUMNS, rows: scanRows(scans, values), scans };
 }

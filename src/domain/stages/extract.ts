@@ -30,6 +30,8 @@ export const ExtractionProfile = z.object({
       can: z.record(z.string(), Downsampling).default({}),
     })
     .prefault({}),
+  /** Whether lidar scans also become PCD files. */
+  pcd: z.boolean().default(true),
 });
 export type ExtractionProfile = z.infer<typeof ExtractionProfile>;
 
@@ -132,7 +134,12 @@ function taskOf(
       downsampling: profile.downsampling.camera,
       shardSizeBytesMax: SHARD_SIZE_BYTES_MAX,
     },
-    lidar: { ...common, downsampling: profile.downsampling.lidar },
+    lidar: {
+      ...common,
+      downsampling: profile.downsampling.lidar,
+      pcd: profile.pcd,
+      shardSizeBytesMax: SHARD_SIZE_BYTES_MAX,
+    },
     can: { ...common, downsampling: profile.downsampling.can, dbc },
   }[kind];
   const sensors = kind === 'validation' || kind === 'metadata' ? ['structured' as const] : SENSORS_READ[kind];

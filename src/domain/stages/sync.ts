@@ -13,8 +13,9 @@ export interface SelectedSignal {
   readonly method: AlignmentMethod;
 }
 
+/** One topic or message; a recording split over several files has several parts of it, with the same columns. */
 export interface SelectedTable {
-  readonly file: ResultFile;
+  readonly parts: readonly ResultFile[];
   readonly signals: readonly SelectedSignal[];
 }
 
@@ -32,9 +33,12 @@ const NUMERIC = new Set([
   'float64',
 ]);
 
-/** Message types that say how fast the vehicle is, wherever the recorder files them. */
+/** Message types that say how the vehicle moves, wherever the recorder files them. */
 const MOTION_TYPES =
   /(^|[/.])(Twist|TwistStamped|TwistWithCovarianceStamped|Odometry|VelocityReport|Imu|NavSatFix)$/;
+
+/** What somebody wants the vehicle to do is not what it did. */
+const COMMANDS = /(^|[/_.])(cmd|command|cmd_vel|setpoint|target|desired|reference)([/_.]|$)/i;
 
 /** Quantities that change steadily between samples; all others are held. */
 const STEADY = /(^|\.)(latitude|longitude|altitude)$/;
@@ -44,40 +48,69 @@ const LEFT_OUT = /(^|\.)(header\.seq|header\.stamp|seq|.*covariance.*)$/;
 
 const PREFIXED_SENSORS = new Set(['gnss', 'imu']);
 
+/** The wide end of what a table in memory and on disk bears; a bus of a modern car has about 2,000 signals. */
+export const SIGNALS_MAX = 4000;
+
 /**
- * The tables with signals: GNSS, IMU, decoded CAN and vehicle motion. The first table of a sensor lends it its name
- * (`gnss.latitude`, `imu.angular_velocity.z`), further ones count (`imu_2.…`); CAN signals are
- * `can.<message>.<signal>`.
+ * The tables with signals: GNSS, IMU, decoded CAN, vehicle motion, and measured channels of recorders without
+ * messages (MDF, TDMS). The richest table of a sensor lends it its name (`gnss.latitude`,
+ * `imu.angular_velocity.z`), further ones count (`imu_2.…`); CAN signals are `can.<message>.<signal>`. At most
+ * SIGNALS_MAX signals, in that order of kinds.
  */
 export function selectSignals(manifest: DataStreamManifest): readonly SelectedTable[] {
   const counts = new Map<string, number>();
-  return manifest.files
-    .filter((file) => file.table !== undefined && hasSignals(file))
-    .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
-    .flatMap((file) => {
-      const prefix = prefixOf(file, counts);
-      const signals = signalsOf(file, prefix);
-      return signals.length === 0 ? [] : [{ file, signals }];
-    });
+  const selected: SelectedTable[] = [];
+  let room = SIGNALS_MAX;
+  for (const parts of tablesOf(manifest)) {
+    const [first] = parts;
+    const columns = first === undefined ? [] : columnsOf(first).slice(0, room);
+    if (first === undefined || columns.length === 0) continue;
+    const prefix = prefixOf(first, counts);
+    const signals = columns.map(
+      (column): SelectedSignal => ({
+        column: column.name,
+        name: `${prefix}.${column.name}`,
+        ...(column.unit === undefined ? {} : { unit: column.unit }),
+        method: STEADY.test(column.name) ? 'linear' : 'as-of',
+      }),
+    );
+    selected.push({ parts, signals });
+    room -= signals.length;
+  }
+  return selected;
 }
 
-function hasSignals(file: ResultFile): boolean {
-  const { role = '', schemaName = '' } = file.table ?? {};
-  if ((file.rowCount ?? 0) === 0) return false;
-  if (role === 'can-decoded') return true;
-  return role === 'topic' && (PREFIXED_SENSORS.has(file.sensor) || MOTION_TYPES.test(schemaName));
+/** The manifest's tables with signals, parts of one topic together, the most telling first. */
+function tablesOf(manifest: DataStreamManifest): readonly (readonly ResultFile[])[] {
+  const groups = new Map<string, ResultFile[]>();
+  for (const file of manifest.files) {
+    if (rankOf(file) === undefined) continue;
+    const { name, role, schemaName, columns } = file.table!;
+    const key = JSON.stringify([file.sensor, role, name, schemaName, columns]);
+    groups.set(key, [...(groups.get(key) ?? []), file]);
+  }
+  const rows = (parts: readonly ResultFile[]) => parts.reduce((sum, part) => sum + (part.rowCount ?? 0), 0);
+  return [...groups.values()].toSorted(
+    (a, b) =>
+      rankOf(a[0]!)! - rankOf(b[0]!)! || rows(b) - rows(a) || (nameOf(a[0]!) < nameOf(b[0]!) ? -1 : 1),
+  );
 }
 
-function signalsOf(file: ResultFile, prefix: string): readonly SelectedSignal[] {
+/** Lower comes first; undefined for tables without signals. */
+function rankOf(file: ResultFile): number | undefined {
+  const { role = '', schemaName = '', name = '' } = file.table ?? {};
+  if ((file.rowCount ?? 0) === 0) return undefined;
+  if (role === 'can-decoded') return 3;
+  if (role !== 'topic' || COMMANDS.test(name)) return undefined;
+  if (MOTION_TYPES.test(schemaName)) return PREFIXED_SENSORS.has(file.sensor) ? 0 : 2;
+  if (PREFIXED_SENSORS.has(file.sensor)) return 1;
+  return schemaName === '' && file.sensor === 'structured' ? 4 : undefined;
+}
+
+function columnsOf(file: ResultFile) {
   return (file.table?.columns ?? [])
     .filter((column) => NUMERIC.has(column.type) && column.name !== TIME_COLUMN.name)
-    .filter((column) => !column.name.endsWith('_ns') && !LEFT_OUT.test(column.name))
-    .map((column) => ({
-      column: column.name,
-      name: `${prefix}.${column.name}`,
-      ...(column.unit === undefined ? {} : { unit: column.unit }),
-      method: STEADY.test(column.name) ? 'linear' : 'as-of',
-    }));
+    .filter((column) => !column.name.endsWith('_ns') && !LEFT_OUT.test(column.name));
 }
 
 function prefixOf(file: ResultFile, counts: Map<string, number>): string {

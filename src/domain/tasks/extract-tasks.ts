@@ -29,14 +29,36 @@ export const SelectedFile = z.object({
 });
 export type SelectedFile = z.infer<typeof SelectedFile>;
 
-/** Which rows of a topic are kept. Absent fields keep all; both given, both hold. */
+/**
+ * Which rows of a topic are kept. Absent fields keep all; of several given, all must hold. Video is never thinned: its
+ * frames build on each other.
+ */
 export const Downsampling = z.object({
   /** Keep the first of every `everyNth` rows. */
   everyNth: z.int().positive().optional(),
-  /** Keep a row only when at least 1 / `rateHzMax` seconds have passed since the last kept one. */
+  /** Keep the first row of each 1 / `rateHzMax` seconds. */
   rateHzMax: z.number().positive().optional(),
+  /**
+   * Keep a row when the vehicle has come at least this far since the last kept one, by the positions in the same
+   * file. Where and when there are none, rows are kept.
+   */
+  distanceMetresMin: z.number().positive().optional(),
+  /** Inside these times, both inclusive, every row is kept; the fields above hold outside them. */
+  keepRanges: z
+    .array(z.object({ from: z.iso.datetime({ offset: true }), to: z.iso.datetime({ offset: true }) }))
+    .optional(),
 });
 export type Downsampling = z.infer<typeof Downsampling>;
+
+/** `facts.downsampling` in a result: what was achieved, per file and topic with a rule. */
+export const DownsamplingReport = z.object({
+  topic: z.string(),
+  rowsSeen: z.int().nonnegative(),
+  rowsKept: z.int().nonnegative(),
+  /** Kept of seen, 0 to 1. */
+  ratio: z.number().min(0).max(1),
+});
+export type DownsamplingReport = z.infer<typeof DownsamplingReport>;
 
 const ExtractTask = TaskConfiguration.extend({
   files: z.array(SelectedFile).min(1),
@@ -58,7 +80,7 @@ export const ExtractStructuredTask = ExtractTask.extend({
 });
 export type ExtractStructuredTask = z.infer<typeof ExtractStructuredTask>;
 
-/** `landfall/extract-camera`: frames in tar shards with an index table, in `camera`. */
+/** `landfall/extract-camera`: images in tar shards, video as elementary streams, each with an index table, in `camera`. */
 export const ExtractCameraTask = ExtractTask.extend({
   downsampling: z.record(z.string(), Downsampling),
   /** A shard is closed before it grows beyond this. */
@@ -66,9 +88,12 @@ export const ExtractCameraTask = ExtractTask.extend({
 });
 export type ExtractCameraTask = z.infer<typeof ExtractCameraTask>;
 
-/** `landfall/extract-lidar`: one table of scans and one of points per topic, in `lidar`. */
+/** `landfall/extract-lidar`: one table of scans and one of points per topic, and PCD files in tar shards, in `lidar`. */
 export const ExtractLidarTask = ExtractTask.extend({
   downsampling: z.record(z.string(), Downsampling),
+  /** Whether each scan also becomes a PCD file. */
+  pcd: z.boolean(),
+  shardSizeBytesMax: z.int().positive(),
 });
 export type ExtractLidarTask = z.infer<typeof ExtractLidarTask>;
 

@@ -12,7 +12,8 @@ export const SyncTask = TaskConfiguration.extend({
   tables: z
     .array(
       z.object({
-        table: BlobReference,
+        /** One or, where the recording was split over files, several tables with the same columns. */
+        parts: z.array(BlobReference).min(1),
         /** The topic or message, for the columns' source. */
         source: z.string(),
         signals: z
