@@ -24,40 +24,76 @@ const SPEED_UNITS: Readonly<Record<string, number>> = {
   mph: MPH,
 };
 
-/** A column that says the vehicle's speed by its name: a CAN signal, a reported velocity. */
-const SPEED_NAME = /(^|[._])(vehicle_?speed|speed|veh_?spd|longitudinal_velocity)$/i;
+/**
+ * Names that say the vehicle's own speed, without separators: a CAN signal, a reported velocity. Others merely contain
+ * the word: `REL_SPEED` is a radar target's, `FAN_SPEED` a fan's.
+ */
+const SPEED_NAMES = new Set([
+  'speed',
+  'vehiclespeed',
+  'vehspeed',
+  'vehspd',
+  'egospeed',
+  'groundspeed',
+  'carspeed',
+  'longitudinalvelocity',
+]);
 const WHEEL_SPEED_NAME = /wheel_?speed/i;
-const FORWARD_VELOCITY_NAME = /(^|\.)twist(\.twist)?\.linear\.(x|y)$|(^|\.)linear\.(x|y)$/;
+const TWIST_X = /(^|\.)twist(\.twist)?\.linear\.x$|(^|\.)linear\.x$/;
 
-/** Metres per second, not negative. */
+/**
+ * Metres per second, not negative. A speed that is named so is taken only if it goes with the way between positions,
+ * where there are any: names and databases err, and a wrong speed makes scenes that never were.
+ */
 export function speedOf(source: MotionSource): DerivedColumn | undefined {
+  const reference = speedFromPositions(source);
+  const candidates = [...speedSignals(source), ...wheelSpeedMean(source), ...speedsFromVelocities(source)];
+  return candidates.find((candidate) => agrees(candidate, reference)) ?? reference;
+}
+
+/** Rows in which both must be known for a comparison to say anything. */
+const COMPARED_ROWS_MIN = 20;
+
+function agrees(candidate: NullableColumn, reference: NullableColumn | undefined): boolean {
+  if (reference === undefined) return true;
+  const rows = Array.from(candidate.values.keys()).filter(
+    (row) => candidate.validity[row] === 1 && reference.validity[row] === 1,
+  );
+  if (rows.length < COMPARED_ROWS_MIN) return true;
+  const deviation = median(rows.map((row) => Math.abs(candidate.values[row]! - reference.values[row]!)));
+  return deviation <= Math.max(1, 0.1 * median(rows.map((row) => reference.values[row]!)));
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+function speedSignals(source: MotionSource): readonly DerivedColumn[] {
   return (
-    speedSignal(source) ?? wheelSpeedMean(source) ?? speedFromVelocity(source) ?? speedFromPositions(source)
+    [...source.columns]
+      .filter(([name, { unit }]) => isSpeedName(name) && (unit === undefined || unit in SPEED_UNITS))
+      // A unit that says m/s or km/h is worth more than a name alone.
+      .toSorted(([, a], [, b]) => Number(b.unit !== undefined) - Number(a.unit !== undefined))
+      .map(([name, { column, unit }]) => {
+        const factor = unit === undefined ? 1 : SPEED_UNITS[unit]!;
+        return {
+          ...mapped(column, (value) => Math.abs(value) * factor),
+          source: `${name}${unit === undefined ? '' : ` in ${unit}`}`,
+        };
+      })
   );
 }
 
-function speedSignal(source: MotionSource): DerivedColumn | undefined {
-  const named = [...source.columns]
-    .filter(
-      ([name, { unit }]) =>
-        SPEED_NAME.test(name) && !WHEEL_SPEED_NAME.test(name) && (unit === undefined || unit in SPEED_UNITS),
-    )
-    // A unit that says m/s or km/h is worth more than a name alone.
-    .toSorted(([, a], [, b]) => Number(b.unit !== undefined) - Number(a.unit !== undefined))[0];
-  if (named === undefined) return undefined;
-  const [name, { column, unit }] = named;
-  const factor = unit === undefined ? 1 : SPEED_UNITS[unit]!;
-  return {
-    ...mapped(column, (value) => Math.abs(value) * factor),
-    source: `${name}${unit === undefined ? '' : ` in ${unit}`}`,
-  };
+function isSpeedName(name: string): boolean {
+  const last = name.slice(name.lastIndexOf('.') + 1);
+  return SPEED_NAMES.has(last.replaceAll('_', '').toLowerCase());
 }
 
-function wheelSpeedMean(source: MotionSource): DerivedColumn | undefined {
+function wheelSpeedMean(source: MotionSource): readonly DerivedColumn[] {
   const wheels = [...source.columns].filter(
     ([name, { unit }]) => WHEEL_SPEED_NAME.test(name) && unit !== undefined && unit in SPEED_UNITS,
   );
-  if (wheels.length < 2) return undefined;
+  if (wheels.length < 2) return [];
   const length = source.timestampsNs.length;
   const [values, validity] = [new Float64Array(length), new Uint8Array(length)];
   for (let row = 0; row < length; row++) {
@@ -70,26 +106,22 @@ function wheelSpeedMean(source: MotionSource): DerivedColumn | undefined {
     values[row] = sum / present.length;
     validity[row] = 1;
   }
-  return { values, validity, source: `mean of ${wheels.map(([name]) => name).join(', ')}` };
+  return [{ values, validity, source: `mean of ${wheels.map(([name]) => name).join(', ')}` }];
 }
 
-/** Length of the horizontal velocity of the first twist. */
-function speedFromVelocity(source: MotionSource): DerivedColumn | undefined {
-  const x = [...source.columns.keys()].find(
-    (name) => FORWARD_VELOCITY_NAME.test(name) && name.endsWith('.x'),
-  );
-  if (x === undefined) return undefined;
-  const y = `${x.slice(0, -1)}y`;
-  const [along, across] = [source.columns.get(x)?.column, source.columns.get(y)?.column];
-  if (along === undefined) return undefined;
-  const values = along.values.map((value, row) =>
-    Math.hypot(value, across?.validity[row] === 1 ? across.values[row]! : 0),
-  );
-  return {
-    values,
-    validity: along.validity,
-    source: `length of ${x}${across === undefined ? '' : `, ${y}`}`,
-  };
+/** Length of the horizontal velocity of each twist. */
+function speedsFromVelocities(source: MotionSource): readonly DerivedColumn[] {
+  return [...source.columns]
+    .filter(([name]) => TWIST_X.test(name))
+    .map(([x, { column: along }]) => {
+      const y = `${x.slice(0, -1)}y`;
+      const across = source.columns.get(y)?.column;
+      const values = along.values.map((value, row) =>
+        Math.hypot(value, across?.validity[row] === 1 ? across.values[row]! : 0),
+      );
+      const parts = across === undefined ? x : `${x}, ${y}`;
+      return { values, validity: along.validity, source: `length of ${parts}` };
+    });
 }
 
 const EARTH_RADIUS_METRES = 6_371_008.8;
