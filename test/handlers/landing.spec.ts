@@ -147,6 +147,39 @@ describe('landing: a folder with its manifest and all its files', () => {
     assert.equal((await scene.store.folder(FOLDER))?.announced?.as, 'received');
   });
 
+  it('is announced when the file it begins to wait for has just been recorded', async () => {
+    const scene = new Scene();
+    await scene.upload('a.mcap', 'aaa');
+    const replaceFolder = scene.store.replaceFolder.bind(scene.store);
+    scene.store.replaceFolder = async (folder) => {
+      if (folder.waitingFor === 'a.mcap') {
+        scene.store.replaceFolder = replaceFolder;
+        await scene.landing.handle(scene.created('a.mcap'));
+      }
+      return replaceFolder(folder);
+    };
+    await scene.arrive('manifest.json', manifestOf({ 'a.mcap': 3 }));
+    assert.deepEqual(scene.types(), ['received']);
+  });
+
+  it('is seen as it is by a worker whose look was overtaken, although its clock is ahead', async () => {
+    const scene = new Scene();
+    await scene.arrive('manifest.json', manifestOf({ 'a.mcap': 3 }));
+    await scene.upload('a.mcap', 'a');
+    const head = scene.blobs.head.bind(scene.blobs);
+    scene.blobs.head = async (location) => {
+      const seen = await head(location);
+      scene.blobs.head = head;
+      scene.nowMs -= 5000;
+      await scene.arrive('a.mcap', 'aaa');
+      scene.nowMs += 5000;
+      return seen;
+    };
+    await scene.landing.handle(scene.created('a.mcap'));
+    assert.equal((await scene.store.file(FOLDER, 'a.mcap'))?.sizeBytes, 3);
+    assert.deepEqual(new Set(scene.types()), new Set(['received']));
+  });
+
   it('is found by a rename of the whole directory into place', async () => {
     const scene = new Scene();
     for (const [path, content] of Object.entries(CONTENT)) await scene.upload(path, content);

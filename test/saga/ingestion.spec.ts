@@ -269,7 +269,13 @@ describe('ingestion saga', () => {
       const oldSync = journey.command('sync');
       journey.receive('files-2', recordingOf('drive-001', { manifestSha256: 'b'.repeat(64) }));
       assert.equal(journey.state.generation, 2);
-      assert.deepEqual(journey.tell(succeededOf(oldSync, NOON)), []);
+      journey.throughTo('extract');
+      assert.equal(journey.state.stages.sync.state, 'Running');
+      assert.deepEqual(
+        journey.tell(succeededOf(oldSync, NOON)),
+        [],
+        'same stage, same attempt, older generation',
+      );
       journey.throughTo('share');
       assert.equal(journey.state.state, 'Shared');
       const states = Object.values(journey.state.dataStreams).map((known) => [known.generation, known.state]);
