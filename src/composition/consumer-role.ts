@@ -1,3 +1,4 @@
+import { QueueCounts } from '#adapters/azure/service-bus/queue-counts.ts';
 import { QueueReceiver } from '#adapters/azure/service-bus/service-bus-receiver.ts';
 import { afterFailure, type Delivery } from '#domain/after-failure.ts';
 import { TerminalFailure } from '#domain/failures.ts';
@@ -33,12 +34,19 @@ export function consumerRole(
 ): Role {
   const { settings, telemetry } = ports;
   const delaysMs = settings.timings.retryDelaysSeconds.map((seconds) => seconds * 1000);
+  const access = serviceBusAccessOf(settings);
+  const counts = new QueueCounts(access);
   const receiver = new QueueReceiver({
-    access: serviceBusAccessOf(settings),
+    access,
     queue,
     concurrency,
     telemetry,
     handle,
+    // Locked messages are in the total only; those that are scheduled are not to be received yet.
+    messageCount: async (name) => {
+      const { total, scheduled, deadLetter } = await counts.queue(name);
+      return total - scheduled - deadLetter;
+    },
     decide: (error: unknown, delivery: Delivery) => afterFailure(error, delivery, delaysMs),
   });
   return {

@@ -1,6 +1,7 @@
 import type { Container, OperationInput, OperationResponse } from '@azure/cosmos';
 import { RetryableFailure } from '#domain/failures.ts';
 import type { OutboxEntry, SagaChange, SagaStore } from '#domain/ports/saga-store.ts';
+import { statusOf } from '../service-failure.ts';
 import { DISPATCHED_TTL_SECONDS, INBOX_TTL_SECONDS } from './containers.ts';
 import {
   type CosmosDatabase,
@@ -82,19 +83,21 @@ export class CosmosSagaStore<State> implements SagaStore<State> {
 
   async markDispatched(measurementId: string, outboxIds: readonly string[]): Promise<void> {
     const what = `the outbox of ${measurementId} could not be marked`;
-    for (const id of outboxIds) {
-      await request(what, async () => {
-        try {
-          await this.#container.item(idOfText(id), measurementId).patch([
-            { op: 'set', path: '/dispatched', value: true },
-            { op: 'set', path: '/ttl', value: DISPATCHED_TTL_SECONDS },
-          ]);
-        } catch (error) {
-          // Marked long ago, and gone since.
-          if ((error as { code?: unknown }).code !== 404) throw error;
-        }
-      });
-    }
+    await Promise.all(
+      outboxIds.map((id) =>
+        request(what, async () => {
+          try {
+            await this.#container.item(idOfText(id), measurementId).patch([
+              { op: 'set', path: '/dispatched', value: true },
+              { op: 'set', path: '/ttl', value: DISPATCHED_TTL_SECONDS },
+            ]);
+          } catch (error) {
+            // Marked long ago, and gone since.
+            if (statusOf(error) !== 404) throw error;
+          }
+        }),
+      ),
+    );
   }
 
   /** `items.batch` answers a failed batch like a good one: only its entries tell. */

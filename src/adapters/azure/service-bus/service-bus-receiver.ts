@@ -281,10 +281,11 @@ export class QueueReceiver {
         this.#report('stalled', { count });
         this.#client.replace();
       }
-      this.#lastSignOfLife = Date.now();
     } catch (error) {
+      // Without counts an idle queue cannot be told from a dead connection; the client's lifetime bounds that.
       this.#report('count-failed', { error: sentenceOf(error) });
     }
+    this.#lastSignOfLife = Date.now();
   }
 
   #report(name: string, attributes: Readonly<Record<string, string | number>>): void {
