@@ -24,6 +24,8 @@ export interface OpenOptions {
   /** The file's name, for errors. */
   readonly name: string;
   readonly decompressors: Decompressors;
+  /** The `.tdms_index` of a TDMS file, where there is one: its metadata in one piece. Other formats ignore it. */
+  readonly index?: ByteSource | undefined;
   /** Called now and then with the bytes walked so far; for progress. */
   readonly onProgress?: (bytesRead: number) => void;
 }

@@ -1,0 +1,109 @@
+import type { ByteSource } from '../byte-source.ts';
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly lengthBytes: number;
+}
+
+interface Block {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+const GAP_BYTES_MAX = 1 << 16;
+const READ_BYTES_MAX = 1 << 22;
+const KEPT_BYTES_MAX = 1 << 26;
+const READS_AT_ONCE = 8;
+
+/**
+ * Reads many small ranges as few large ones: neighbours are read together, and what was read lately is kept, since
+ * tables that lie between each other in the file are read by turns.
+ */
+export class PlannedBytes {
+  readonly #source: ByteSource;
+  readonly #onBytes: (sizeBytes: number) => void;
+  #kept: Block[] = [];
+
+  constructor(source: ByteSource, onBytes: (sizeBytes: number) => void) {
+    this.#source = source;
+    this.#onBytes = onBytes;
+  }
+
+  /** The bytes of all ranges, to be asked for by the range's offset. Ranges lie inside the file. */
+  async load(ranges: readonly ByteRange[]): Promise<LoadedBytes> {
+    const kept = new LoadedBytes(this.#kept);
+    const missing = ranges.filter((range) => range.lengthBytes > 0 && kept.find(range) === undefined);
+    const reads = joined(missing);
+    const blocks: Block[] = [];
+    for (let start = 0; start < reads.length; start += READS_AT_ONCE) {
+      const some = reads.slice(start, start + READS_AT_ONCE);
+      blocks.push(...(await Promise.all(some.map((read) => this.#read(read)))));
+    }
+    const loaded = new LoadedBytes([...blocks, ...this.#kept]);
+    this.#keep(blocks);
+    return loaded;
+  }
+
+  async #read({ offset, lengthBytes }: ByteRange): Promise<Block> {
+    const bytes = await this.#source.read(offset, lengthBytes);
+    this.#onBytes(lengthBytes);
+    return { offset, bytes };
+  }
+
+  #keep(blocks: readonly Block[]): void {
+    const newestFirst = [...blocks.toReversed(), ...this.#kept];
+    let sizeBytes = 0;
+    this.#kept = newestFirst.filter(({ bytes }) => {
+      sizeBytes += bytes.length;
+      return sizeBytes <= KEPT_BYTES_MAX;
+    });
+  }
+}
+
+/** The reads that cover all ranges. A range is never cut in two. */
+export function joined(ranges: readonly ByteRange[]): ByteRange[] {
+  const sorted = ranges.toSorted((a, b) => a.offset - b.offset);
+  const reads: { offset: number; lengthBytes: number }[] = [];
+  for (const { offset, lengthBytes } of sorted) {
+    const last = reads.at(-1);
+    const end = last === undefined ? 0 : last.offset + last.lengthBytes;
+    const joinedBytes = Math.max(end, offset + lengthBytes) - (last?.offset ?? 0);
+    const isInside = offset + lengthBytes <= end;
+    if (
+      last !== undefined &&
+      (isInside || (offset <= end + GAP_BYTES_MAX && joinedBytes <= READ_BYTES_MAX))
+    ) {
+      last.lengthBytes = joinedBytes;
+    } else reads.push({ offset, lengthBytes });
+  }
+  return reads;
+}
+
+/** What one `load` brought. */
+export class LoadedBytes {
+  readonly #blocks: readonly Block[];
+  #last: Block | undefined;
+
+  constructor(blocks: readonly Block[]) {
+    this.#blocks = blocks;
+  }
+
+  find({ offset, lengthBytes }: ByteRange): Uint8Array | undefined {
+    if (this.#last === undefined || !holds(this.#last, offset, lengthBytes)) {
+      this.#last = this.#blocks.find((block) => holds(block, offset, lengthBytes));
+    }
+    const block = this.#last;
+    return block?.bytes.subarray(offset - block.offset, offset - block.offset + lengthBytes);
+  }
+
+  bytes(range: ByteRange): Uint8Array {
+    if (range.lengthBytes === 0) return new Uint8Array(0);
+    const found = this.find(range);
+    if (found === undefined) throw new Error(`range ${range.offset}+${range.lengthBytes} was not planned`);
+    return found;
+  }
+}
+
+function holds(block: Block, offset: number, lengthBytes: number): boolean {
+  return offset >= block.offset && offset + lengthBytes <= block.offset + block.bytes.length;
+}

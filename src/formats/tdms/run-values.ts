@@ -1,0 +1,245 @@
+import { writeNanoseconds } from '../messages/nanoseconds.ts';
+import { validUtf8 } from '../messages/valid-utf8.ts';
+import type { VariableValues } from '../recording-reader.ts';
+import type { Run } from './channel-cursor.ts';
+import { isNumberKind, type NumberKind, sizeBytesOf, type ValueKind } from './data-types.ts';
+import type { ByteRange, LoadedBytes } from './planned-bytes.ts';
+import { SECONDS_1904_TO_1970 } from './timestamp.ts';
+
+export type NumberValues =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** A column's values so far; rows whose run holds something else are 0 in `validity`. */
+export interface Decoded<Values> {
+  readonly values: Values;
+  readonly validity?: Uint8Array;
+}
+
+const ARRAYS = {
+  bool: Uint8Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const satisfies Record<NumberKind, unknown>;
+
+/** The bytes of a run: from its first value to its last. */
+export function rangeOf({ place, offset, strideBytes, count }: Run): ByteRange {
+  if (place.form === 'texts') throw new Error('texts are read by their ends');
+  const valueBytes = place.form === 'daqmx' ? place.strideBytes : sizeBytesOf(place.kind);
+  return { offset, lengthBytes: (count - 1) * strideBytes + valueBytes };
+}
+
+/** Where in a row of a run the wanted number lies; undefined where the run does not hold it. */
+interface Field {
+  readonly kind: Exclude<ValueKind, 'string'>;
+  readonly byteOffset: number;
+  readonly bit?: number;
+}
+
+/** `scaleId` names one scaler of a DAQmx channel; undefined takes plain values, or the first scaler. */
+function fieldOf({ place }: Run, scaleId: number | undefined): Field | undefined {
+  if (place.form === 'texts') return undefined;
+  if (place.form === 'values') return scaleId === undefined ? { kind: place.kind, byteOffset: 0 } : undefined;
+  if (scaleId === undefined) return place.scalers[0];
+  return place.scalers.find((scaler) => scaler.scaleId === scaleId);
+}
+
+/** The numbers of the runs, one after the other, as `kind`; another kind of number is only turned into float64. */
+export function numbersOf(
+  runs: readonly Run[],
+  loaded: LoadedBytes,
+  kind: NumberKind,
+  scaleId: number | undefined,
+): Decoded<NumberValues> {
+  const rowCount = rowsOf(runs);
+  const values = new ARRAYS[kind](rowCount);
+  const validity = new Validity(rowCount);
+  let row = 0;
+  for (const run of runs) {
+    const field = fieldOf(run, scaleId);
+    if (field !== undefined && field.bit !== undefined) {
+      gatherBits(values, row, run, field, loaded.bytes(rangeOf(run)));
+    } else if (field?.kind === kind) {
+      gather(values, row, run, field, loaded.bytes(rangeOf(run)));
+    } else if (field !== undefined && kind === 'float64' && isNumberKind(field.kind)) {
+      const own = new ARRAYS[field.kind](run.count);
+      gather(own, 0, run, field, loaded.bytes(rangeOf(run)));
+      (values as Float64Array).set(asFloat64(own), row);
+    } else validity.clear(row, run.count);
+    row += run.count;
+  }
+  if (kind === 'bool') for (let i = 0; i < rowCount; i++) values[i] = values[i] === 0 ? 0 : 1;
+  return { values, ...validity.found() };
+}
+
+export function asFloat64(values: NumberValues): Float64Array {
+  if (values instanceof Float64Array) return values;
+  if (values instanceof BigInt64Array || values instanceof BigUint64Array) {
+    const numbers = new Float64Array(values.length);
+    for (let row = 0; row < values.length; row++) numbers[row] = Number(values[row]!);
+    return numbers;
+  }
+  return new Float64Array(values);
+}
+
+/** Moves values of the same size from where they lie to where they belong; bytes are turned when big endian. */
+function gather(values: NumberValues, row: number, run: Run, field: Field, bytes: Uint8Array): void {
+  const sizeBytes = values.BYTES_PER_ELEMENT;
+  const { count, strideBytes, isLittle } = run;
+  if (strideBytes === sizeBytes && isLittle) {
+    const target = new Uint8Array(values.buffer, values.byteOffset + row * sizeBytes, count * sizeBytes);
+    target.set(bytes.subarray(0, count * sizeBytes));
+    return;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const at = values.byteOffset + row * sizeBytes;
+  let from = field.byteOffset;
+  switch (sizeBytes) {
+    case 1: {
+      const target = new Uint8Array(values.buffer, at, count);
+      for (let i = 0; i < count; i++, from += strideBytes) target[i] = bytes[from]!;
+      return;
+    }
+    case 2: {
+      const target = new Uint16Array(values.buffer, at, count);
+      for (let i = 0; i < count; i++, from += strideBytes) target[i] = view.getUint16(from, isLittle);
+      return;
+    }
+    case 4: {
+      const target = new Uint32Array(values.buffer, at, count);
+      for (let i = 0; i < count; i++, from += strideBytes) target[i] = view.getUint32(from, isLittle);
+      return;
+    }
+    default: {
+      const target = new Uint32Array(values.buffer, at, count * 2);
+      const [low, high] = isLittle ? [0, 4] : [4, 0];
+      for (let i = 0; i < count; i++, from += strideBytes) {
+        target[2 * i] = view.getUint32(from + low, isLittle);
+        target[2 * i + 1] = view.getUint32(from + high, isLittle);
+      }
+    }
+  }
+}
+
+/** A digital line: one bit of each row. */
+function gatherBits(values: NumberValues, row: number, run: Run, field: Field, bytes: Uint8Array): void {
+  const isBig = values instanceof BigInt64Array || values instanceof BigUint64Array;
+  let from = field.byteOffset;
+  for (let i = 0; i < run.count; i++, from += run.strideBytes) {
+    const bit = (bytes[from]! >> field.bit!) & 1;
+    if (isBig) values[row + i] = BigInt(bit);
+    else values[row + i] = bit;
+  }
+}
+
+/** Real (0) or imaginary (1) parts. */
+export function complexPartOf(runs: readonly Run[], loaded: LoadedBytes, part: 0 | 1): Decoded<Float64Array> {
+  const rowCount = rowsOf(runs);
+  const values = new Float64Array(rowCount);
+  const validity = new Validity(rowCount);
+  let row = 0;
+  for (const run of runs) {
+    const field = fieldOf(run, undefined);
+    const isSingle = field?.kind === 'complex64';
+    if (!isSingle && field?.kind !== 'complex128') validity.clear(row, run.count);
+    else {
+      const bytes = loaded.bytes(rangeOf(run));
+      const half = isSingle ? new Float32Array(run.count) : values.subarray(row, row + run.count);
+      const byteOffset = part * half.BYTES_PER_ELEMENT;
+      gather(half, 0, run, { kind: 'float64', byteOffset }, bytes);
+      if (isSingle) values.set(half, row);
+    }
+    row += run.count;
+  }
+  return { values, ...validity.found() };
+}
+
+const HIGH = 2 ** 32;
+/** Seconds around 1970 that int64 nanoseconds can say. */
+const SECONDS_MAX = 9_223_372_036;
+
+/** UTC nanoseconds, rounded; times that int64 nanoseconds cannot say are no values. */
+export function timestampsOf(runs: readonly Run[], loaded: LoadedBytes): Decoded<BigInt64Array> {
+  const rowCount = rowsOf(runs);
+  const values = new BigInt64Array(rowCount);
+  const words = new Uint32Array(values.buffer);
+  const validity = new Validity(rowCount);
+  let row = 0;
+  for (const run of runs) {
+    const field = fieldOf(run, undefined);
+    if (field?.kind !== 'timestamp') validity.clear(row, run.count);
+    else {
+      const bytes = loaded.bytes(rangeOf(run));
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      const { isLittle } = run;
+      const [fractionHigh, fractionLow, secondsHigh, secondsLow] = isLittle ? [4, 0, 12, 8] : [8, 12, 0, 4];
+      let from = field.byteOffset;
+      for (let i = 0; i < run.count; i++, from += run.strideBytes) {
+        const seconds =
+          view.getInt32(from + secondsHigh, isLittle) * HIGH +
+          view.getUint32(from + secondsLow, isLittle) -
+          SECONDS_1904_TO_1970;
+        const fraction =
+          view.getUint32(from + fractionHigh, isLittle) / HIGH +
+          view.getUint32(from + fractionLow, isLittle) / (HIGH * HIGH);
+        if (Math.abs(seconds) >= SECONDS_MAX) validity.clear(row + i, 1);
+        else writeNanoseconds(words, row + i, seconds, Math.round(fraction * 1e9));
+      }
+    }
+    row += run.count;
+  }
+  return { values, ...validity.found() };
+}
+
+/** Texts, copied together; those whose place is damaged (`undefined`) are no values. */
+export function textsOf(texts: readonly (Uint8Array | undefined)[]): Decoded<VariableValues> {
+  const validity = new Validity(texts.length);
+  const offsets = new Uint32Array(texts.length + 1);
+  const valid = texts.map((text) => (text === undefined ? undefined : validUtf8(text)));
+  for (const [row, text] of valid.entries()) {
+    offsets[row + 1] = offsets[row]! + (text?.length ?? 0);
+    if (text === undefined) validity.clear(row, 1);
+  }
+  const bytes = new Uint8Array(offsets[texts.length]!);
+  for (const [row, text] of valid.entries()) if (text !== undefined) bytes.set(text, offsets[row]);
+  return { values: { kind: 'variable', offsets, bytes }, ...validity.found() };
+}
+
+export function rowsOf(runs: readonly Run[]): number {
+  return runs.reduce((sum, run) => sum + run.count, 0);
+}
+
+/** All rows are values until one is said not to be. */
+export class Validity {
+  readonly #rowCount: number;
+  #flags: Uint8Array | undefined;
+
+  constructor(rowCount: number) {
+    this.#rowCount = rowCount;
+  }
+
+  clear(row: number, count: number): void {
+    this.#flags ??= new Uint8Array(this.#rowCount).fill(1);
+    this.#flags.fill(0, row, row + count);
+  }
+
+  found(): { validity?: Uint8Array } {
+    return this.#flags === undefined ? {} : { validity: this.#flags };
+  }
+}

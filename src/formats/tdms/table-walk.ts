@@ -1,0 +1,206 @@
+import type { ColumnBatch, LossCounter, Selection, TableBatch } from '../recording-reader.ts';
+import { ChannelCursor, type PlannedRuns, type Run } from './channel-cursor.ts';
+import type { ChannelRows, ColumnPlan } from './columns.ts';
+import type { ByteRange, PlannedBytes } from './planned-bytes.ts';
+import { keptRows, rowsInTime, timeColumnOf, timesOf } from './row-times.ts';
+import { keepNumbers, keepRows, nullColumn } from './rows.ts';
+import { rangeOf } from './run-values.ts';
+import type { Channel, ChunkSpan } from './structure.ts';
+import type { TdmsTable } from './tables.ts';
+import { placesOfTexts } from './texts.ts';
+
+const BATCH_ROWS_MAX = 1 << 16;
+const BATCH_BYTES = 1 << 23;
+const BATCH_TEXT_BYTES = 1 << 24;
+/** How far apart in the file the values of one channel in one batch may lie. */
+const REACH_BYTES = 1 << 24;
+const ROW_BYTES_ESTIMATE = 8;
+
+/** What the next rows of one channel are; undefined where it has no value for them. */
+interface ChannelPlan {
+  readonly runs: readonly Run[];
+  readonly texts: readonly (ByteRange | undefined)[];
+}
+
+/** Reads one table from its first selected row to its last, batch by batch. */
+export class TableWalk {
+  readonly #table: TdmsTable;
+  readonly #columns: readonly ColumnPlan[];
+  readonly #timeColumn: ColumnPlan | undefined;
+  readonly #selection: Selection;
+  readonly #bytes: PlannedBytes;
+  readonly #loss: LossCounter;
+  readonly #cursors = new Map<Channel, ChannelCursor>();
+  readonly #batchRows: number;
+  readonly #endRow: number;
+  #row: number;
+
+  constructor(
+    table: TdmsTable,
+    selection: Selection,
+    source: {
+      readonly spans: readonly ChunkSpan[];
+      readonly bytes: PlannedBytes;
+      readonly loss: LossCounter;
+    },
+  ) {
+    const wanted = selection.columns === undefined ? undefined : new Set(selection.columns);
+    this.#table = table;
+    this.#columns = table.columns.filter(({ schema }) => wanted === undefined || wanted.has(schema.name));
+    this.#timeColumn = timeColumnOf(table);
+    this.#selection = selection;
+    this.#bytes = source.bytes;
+    this.#loss = source.loss;
+    const { first, end } = rowsInTime(table, selection);
+    this.#row = first;
+    this.#endRow = end;
+    const plans = this.#timeColumn === undefined ? this.#columns : [...this.#columns, this.#timeColumn];
+    for (const { channel } of plans) {
+      if (this.#cursors.has(channel)) continue;
+      const cursor = new ChannelCursor(source.spans, channel.id, channel.valueCount);
+      cursor.advance(first);
+      this.#cursors.set(channel, cursor);
+    }
+    const rowBytes = ROW_BYTES_ESTIMATE * Math.max(1, this.#columns.length);
+    this.#batchRows = Math.max(1, Math.min(BATCH_ROWS_MAX, Math.floor(BATCH_BYTES / rowBytes)));
+  }
+
+  get isDone(): boolean {
+    return this.#row >= this.#endRow;
+  }
+
+  /** Where in the file the next rows begin; tables are read in this order. */
+  nextOffset(): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const cursor of this.#cursors.values()) least = Math.min(least, cursor.nextOffset() ?? least);
+    return least === Number.POSITIVE_INFINITY ? 0 : least;
+  }
+
+  /** The next rows, or undefined where none of those looked at is there and selected. Always moves on. */
+  async next(): Promise<TableBatch | undefined> {
+    const { plans, rowCount, isLost } = this.#plan();
+    const firstRow = this.#row;
+    if (isLost) {
+      this.#advance(rowCount);
+      return undefined;
+    }
+    const { channels, rows } = await this.#withTexts(plans, rowCount);
+    this.#advance(rows);
+    const times = await this.#times(channels, firstRow, rows);
+    const kept = keptRows(times, this.#selection);
+    const untimed = times.unreadable?.reduce((sum, flag) => sum + flag, 0) ?? 0;
+    if (untimed > 0) {
+      const name = this.#table.summary.name;
+      this.#loss.add(untimed, 0, `${name}: ${untimed} of the ${rows} rows from ${firstRow} on have no time`);
+    }
+    if (kept?.length === 0) return undefined;
+    const columns = await this.#decode(channels, firstRow, rows);
+    return {
+      table: this.#table.summary,
+      rowCount: kept?.length ?? rows,
+      timestampsNs: kept === undefined ? times.timestampsNs : keepNumbers(times.timestampsNs, kept),
+      columns: kept === undefined ? columns : columns.map((column) => keepRows(column, kept)),
+      columnSchemas: this.#columns.map((plan) => plan.schema),
+    };
+  }
+
+  #advance(rows: number): void {
+    this.#row += rows;
+    for (const cursor of this.#cursors.values()) cursor.advance(rows);
+  }
+
+  /** The runs of all channels, for as many rows as all of them can be planned for. */
+  #plan() {
+    const rowsMax = Math.min(this.#batchRows, this.#endRow - this.#row);
+    const planned = new Map<Channel, PlannedRuns>();
+    let rowCount = rowsMax;
+    for (const [channel, cursor] of this.#cursors) {
+      const plan = cursor.plan(rowsMax, REACH_BYTES);
+      if (plan.rowCount === 0) continue;
+      planned.set(channel, plan);
+      rowCount = Math.min(rowCount, plan.rowCount);
+    }
+    const plans = new Map<Channel, readonly Run[]>();
+    for (const [channel, plan] of planned) if (!plan.isLost) plans.set(channel, cut(plan.runs, rowCount));
+    const isTimeLost = this.#timeColumn !== undefined && !plans.has(this.#timeColumn.channel);
+    return { plans, rowCount, isLost: isTimeLost || (plans.size === 0 && planned.size > 0) };
+  }
+
+  /** Finds the texts, and takes as many rows as their bytes allow. */
+  async #withTexts(plans: ReadonlyMap<Channel, readonly Run[]>, rowCount: number) {
+    const textsByChannel = new Map<Channel, (ByteRange | undefined)[]>();
+    let rows = rowCount;
+    for (const { channel, schema } of this.#columns) {
+      const runs = plans.get(channel);
+      if (schema.type !== 'string' || runs === undefined) continue;
+      const texts = await placesOfTexts(runs, this.#bytes);
+      textsByChannel.set(channel, texts);
+      rows = Math.min(rows, rowsWithin(texts));
+    }
+    const channels = new Map<Channel, ChannelPlan>();
+    for (const [channel, runs] of plans) {
+      const texts = textsByChannel.get(channel)?.slice(0, rows) ?? [];
+      channels.set(channel, { runs: rows === rowCount ? runs : cut(runs, rows), texts });
+    }
+    return { channels, rows };
+  }
+
+  async #times(channels: ReadonlyMap<Channel, ChannelPlan>, firstRow: number, rows: number) {
+    const plan = this.#timeColumn === undefined ? undefined : channels.get(this.#timeColumn.channel);
+    if (plan === undefined) return timesOf(this.#table, firstRow, rows, undefined);
+    // Unless rows are selected by time, the time channel is read together with the others.
+    const { startTimeNs, endTimeNs } = this.#selection;
+    const isSelective = startTimeNs !== undefined || endTimeNs !== undefined;
+    const ranges = isSelective ? rangesOf(plan) : [...channels.values()].flatMap(rangesOf);
+    const loaded = await this.#bytes.load(ranges);
+    return timesOf(this.#table, firstRow, rows, { runs: plan.runs, loaded, texts: [] });
+  }
+
+  async #decode(
+    channels: ReadonlyMap<Channel, ChannelPlan>,
+    firstRow: number,
+    rows: number,
+  ): Promise<ColumnBatch[]> {
+    const loaded = await this.#bytes.load([...channels.values()].flatMap(rangesOf));
+    return this.#columns.map((column) => {
+      const plan = channels.get(column.channel);
+      if (plan === undefined) return nullColumn(column.schema.type, rows);
+      const texts = plan.texts.map((range) => (range === undefined ? undefined : loaded.bytes(range)));
+      const damaged = texts.filter((text) => text === undefined).length;
+      if (damaged > 0) {
+        const name = `${this.#table.summary.name}, ${column.schema.name}`;
+        this.#loss.add(0, 0, `${name}: ${damaged} of the ${rows} texts from row ${firstRow} on are damaged`);
+      }
+      const channelRows: ChannelRows = { runs: plan.runs, loaded, texts };
+      return column.decode(channelRows);
+    });
+  }
+}
+
+function rangesOf({ runs, texts }: ChannelPlan): ByteRange[] {
+  if (texts.length > 0) return texts.filter((range) => range !== undefined);
+  return runs.flatMap((run) => (run.place.form === 'texts' ? [] : [rangeOf(run)]));
+}
+
+/** The first `rows` rows of the runs. */
+function cut(runs: readonly Run[], rows: number): Run[] {
+  const kept: Run[] = [];
+  let left = rows;
+  for (const run of runs) {
+    if (left === 0) break;
+    const count = Math.min(run.count, left);
+    kept.push(count === run.count ? run : { ...run, count });
+    left -= count;
+  }
+  return kept;
+}
+
+/** How many of the texts fit in one batch; at least one. */
+function rowsWithin(texts: readonly (ByteRange | undefined)[]): number {
+  let sizeBytes = 0;
+  const end = texts.findIndex((range, row) => {
+    sizeBytes += range?.lengthBytes ?? 0;
+    return row > 0 && sizeBytes > BATCH_TEXT_BYTES;
+  });
+  return end === -1 ? texts.length : end;
+}
