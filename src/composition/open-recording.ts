@@ -14,6 +14,7 @@ const READERS: Readonly<Partial<Record<RecordingFormat, () => Promise<OpenRecord
   mcap: async () => (await import('#formats/mcap/open-mcap.ts')).openMcap,
   mdf4: async () => (await import('#formats/mdf4/open.ts')).openMdf4,
   rosbag2: async () => (await import('#formats/rosbag2/open-rosbag2.ts')).openRosbag2,
+  tdms: async () => (await import('#formats/tdms/open-tdms.ts')).openTdms,
 };
 
 /**
