@@ -72,7 +72,8 @@ export async function runProgram(argv: readonly string[], actions: Actions): Pro
   return exitCode;
 }
 
-function buildProgram(actions: Actions, setExitCode: (code: number) => void): Command {
+/** All verbs and options, for the parser and for the check of docs/command-line.md. */
+export function buildProgram(actions: Actions, setExitCode: (code: number) => void): Command {
   const program = new Command('landfall')
     .description('Event-driven DataOps for automated driving, on Azure and on one laptop')
     .exitOverride()
@@ -215,6 +216,7 @@ function operationsCommands(program: Command, actions: Actions, take: Take): voi
     .action((vin, options) => take(actions.vehicleSet(vin, options)));
   vehicle
     .command('show')
+    .description('what is known of a vehicle, and from when')
     .argument('<vin>')
     .addOption(asJson())
     .action((vin, options) => take(actions.vehicleShow(vin, options)));
@@ -224,17 +226,20 @@ function operationsCommands(program: Command, actions: Actions, take: Take): voi
     .description('messages that failed for good, and their replay');
   deadLetters
     .command('list')
-    .option('--reason <reason>')
-    .option('--queue <queue>')
+    .description('which messages failed for good, counted by cause')
+    .option('--reason <reason>', 'only messages that failed for this reason')
+    .option('--queue <queue>', 'only messages of this queue')
     .addOption(asJson())
     .action((options) => take(actions.deadLettersList(options)));
   deadLetters
     .command('show')
+    .description('one of them, with the message as it was')
     .argument('<id>')
     .addOption(asJson())
     .action((id, options) => take(actions.deadLettersShow(id, options)));
   deadLetters
     .command('replay')
+    .description('send one, or all that fit, to their consumers again')
     .argument('[id]')
     .option('--all', 'every failed message that fits', false)
     .option('--reason <reason>', 'only messages that failed for this reason')

@@ -140,12 +140,13 @@ function timesText(span: Span, beganMs: number): string {
   return `${durationText(startMs(span) - beganMs).padStart(10)}${durationText(span.durationMs).padStart(10)}`;
 }
 
-const SHOWN_ATTRIBUTES = ['stage', 'attempt', 'taskId', 'type', 'deliveryCount'] as const;
+const SHOWN_ATTRIBUTES = ['stage', 'attempt', 'deliveryCount'] as const;
 
 function labelOf(span: Span): string {
-  const facts = SHOWN_ATTRIBUTES.filter((name) => span.attributes[name] !== undefined).map(
-    (name) => `${name}=${String(span.attributes[name])}`,
-  );
+  const facts = SHOWN_ATTRIBUTES.filter(
+    // That something happened the first time is no news.
+    (name) => span.attributes[name] !== undefined && span.attributes[name] !== 1,
+  ).map((name) => `${name}=${String(span.attributes[name])}`);
   return [
     span.name,
     `(${span.role})`,

@@ -19,10 +19,14 @@ describe('landfall trace', () => {
   it('puts the spans of several processes into one tree', async () => {
     const handlers = new JsonLinesTelemetry('handlers', join(folder, 'handlers.jsonl'));
     const tasks = new JsonLinesTelemetry('tasks', join(folder, 'tasks.jsonl'));
-    await handlers.span('consume sync', { attributes: { queue: 'sync' } }, async ({ traceparent }) => {
-      const attributes = { measurementId: ID, stage: 'sync', attempt: 1 };
-      await tasks.span('task landfall/sync', { parent: traceparent, attributes }, async () => undefined);
-    });
+    await handlers.span(
+      'consume sync',
+      { attributes: { queue: 'sync', deliveryCount: 1 } },
+      async ({ traceparent }) => {
+        const attributes = { measurementId: ID, stage: 'sync', attempt: 2 };
+        await tasks.span('task landfall/sync', { parent: traceparent, attributes }, async () => undefined);
+      },
+    );
     await handlers.span('consume saga', { attributes: { measurementId: 'another' } }, async () => undefined);
     appendFileSync(join(folder, 'tasks.jsonl'), `{"kind":"span","time":"2026-0`);
 
@@ -34,7 +38,7 @@ describe('landfall trace', () => {
     const [title, , first, second] = traceText(traces[0]!).split('\n');
     assert.match(title!, /2 spans/);
     assert.match(first!, /^ +0 ms +\d+ ms {2}consume sync \(handlers\)$/);
-    assert.match(second!, /ms {2}└─ task landfall\/sync \(tasks\) stage=sync attempt=1$/);
+    assert.match(second!, /ms {2}└─ task landfall\/sync \(tasks\) stage=sync attempt=2$/);
   });
 
   it('draws siblings, depth, late starts and errors; an orphan stands at the top', () => {
