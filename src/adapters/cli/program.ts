@@ -13,6 +13,8 @@ export interface Actions {
   upload(folder: string, options: UploadOptions): Promise<number>;
   manifest(folder: string, options: ManifestOptions & { json: boolean }): Promise<number>;
   status(id: string | undefined, options: { watch: boolean; json: boolean }): Promise<number>;
+  inspect(file: string, options: { json: boolean; png?: string }): Promise<number>;
+  extract(file: string, options: ExtractOptions): Promise<number>;
   trace(id: string, options: { json: boolean }): Promise<number>;
   vehicleSet(vin: string, options: VehicleOptions): Promise<number>;
   vehicleShow(vin: string, options: { json: boolean }): Promise<number>;
@@ -35,6 +37,17 @@ export interface ManifestOptions {
 
 export interface UploadOptions extends ManifestOptions {
   readonly wait: boolean;
+  readonly json: boolean;
+}
+
+export interface ExtractOptions {
+  readonly out: string;
+  readonly topics?: string[];
+  readonly from?: string;
+  readonly to?: string;
+  readonly dbc?: string[];
+  readonly downsample?: string;
+  readonly pcd: boolean;
   readonly json: boolean;
 }
 
@@ -85,6 +98,7 @@ export function buildProgram(actions: Actions, setExitCode: (code: number) => vo
   const take = async (code: Promise<number>) => setExitCode(await code);
   stackCommands(program, actions, take);
   measurementCommands(program, actions, take);
+  fileCommands(program, actions, take);
   operationsCommands(program, actions, take);
   return program;
 }
@@ -200,6 +214,32 @@ function measurementCommands(program: Command, actions: Actions, take: Take): vo
     .argument('<measurement>')
     .addOption(asJson())
     .action((id, options) => take(actions.shareLink(id, options)));
+}
+
+function fileCommands(program: Command, actions: Actions, take: Take): void {
+  program
+    .command('inspect')
+    .description('what is in a recording file; needs no stack')
+    .argument('<file>')
+    .option('--png <path>', 'draw rates and gaps over time')
+    .addOption(asJson())
+    .action((file, options) => take(actions.inspect(file, options)));
+  program
+    .command('extract')
+    .description('the tables, images and point clouds of a recording file; needs no stack')
+    .argument('<file>')
+    .requiredOption('--out <dir>', 'folder for what is extracted')
+    .option('--topics <names...>', 'only these topics or channel groups')
+    .option('--from <time>', 'rows at or after; RFC 3339, or seconds from the start')
+    .option('--to <time>', 'rows before; RFC 3339, or seconds from the start')
+    .option('--dbc <files...>', '[<bus>=]<file>: decode CAN frames')
+    .option(
+      '--downsample <rule>',
+      'rate=<Hz>, every=<n>, distance=<metres>, keep=<from>..<to>; several separated by commas',
+    )
+    .option('--pcd', 'each lidar scan as a PCD file too', false)
+    .addOption(asJson())
+    .action((file, options) => take(actions.extract(file, options)));
 }
 
 function operationsCommands(program: Command, actions: Actions, take: Take): void {

@@ -1,0 +1,159 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
+import { dbcOptionOf, downsamplingOf, timeOf } from '#adapters/cli/extract-options.ts';
+import { type ExtractionSummary, extractionJson, extractionText } from '#adapters/cli/extract-text.ts';
+import { inspectRecording } from '#adapters/cli/inspect-recording.ts';
+import { inspectionJson, inspectionText } from '#adapters/cli/inspect-text.ts';
+import type { ExtractOptions } from '#adapters/cli/program.ts';
+import { bytesText, processTerminal, type Terminal } from '#adapters/cli/terminal.ts';
+import { createDecompressors } from '#adapters/compression/decompressors.ts';
+import { openFileByteSource } from '#adapters/file/file-byte-source.ts';
+import { RecordingFormatError, type RecordingReader, type Selection } from '#formats/recording-reader.ts';
+import { extractRecording, pathOf, tableNameOf } from '../extract-recording.ts';
+import { openRecording } from '../open-recording.ts';
+
+/** Commands on one local recording file; no stack needed. */
+
+export async function inspect(
+  file: string,
+  { json, png }: { readonly json: boolean; readonly png?: string },
+): Promise<number> {
+  const terminal = processTerminal();
+  return withRecording(file, terminal, async (reader) => {
+    const inspection = await inspectRecording(reader);
+    terminal.print(
+      json ? JSON.stringify(inspectionJson(inspection)) : inspectionText(basename(file), inspection),
+    );
+    if (png !== undefined) {
+      const { writeInspectionPicture } = await import('#adapters/cli/inspect-picture.ts');
+      await writeInspectionPicture(png, basename(file), inspection);
+      terminal.note(`${png} shows rates and gaps over time`);
+    }
+    return EXIT.ok;
+  });
+}
+
+export async function extract(file: string, options: ExtractOptions): Promise<number> {
+  const terminal = processTerminal();
+  return withRecording(file, terminal, async (reader) => {
+    const summary = await extractTo(resolve(options.out), file, reader, options, terminal);
+    terminal.print(
+      options.json ? JSON.stringify(extractionJson(summary)) : extractionText(resolve(options.out), summary),
+    );
+    return EXIT.ok;
+  });
+}
+
+const PROBLEMS_SHOWN_MAX = 5;
+
+async function extractTo(
+  folder: string,
+  file: string,
+  reader: RecordingReader,
+  options: ExtractOptions,
+  terminal: Terminal,
+): Promise<ExtractionSummary> {
+  const { startTimeNs } = reader.summary;
+  const databases = [];
+  for (const { bus, path } of (options.dbc ?? []).map(dbcOptionOf))
+    databases.push({ bus, name: basename(path), bytes: new Uint8Array(await readFile(path)) });
+  const selection = selectionOf(file, reader, options);
+  const downsampling =
+    options.downsample === undefined ? undefined : downsamplingOf(options.downsample, startTimeNs);
+  await mkdir(folder, { recursive: true });
+  const { ParquetTableWriter } = await import('#adapters/parquet/parquet-table-writer.ts');
+  const tableWriter = new ParquetTableWriter();
+  try {
+    const result = await extractRecording(reader, {
+      folder,
+      tableWriter,
+      selection,
+      databases,
+      ...(downsampling === undefined ? {} : { downsampling }),
+      pcd: options.pcd,
+      metadata: { sourceFile: basename(file), format: reader.summary.format },
+    });
+    for (const problem of result.problems.slice(0, PROBLEMS_SHOWN_MAX)) terminal.note(`DBC: ${problem}`);
+    const unshown = result.problems.length - PROBLEMS_SHOWN_MAX;
+    if (unshown > 0) terminal.note(`DBC: and ${unshown} further messages or signals that cannot be used`);
+    if (result.wayUnknown)
+      terminal.note('--downsample distance=: the recording has no positions, so all rows are kept');
+    const { files, loss, framesDecoded, framesUnknown } = result;
+    return {
+      tables: files.flatMap((written) =>
+        written.table === undefined
+          ? []
+          : [
+              {
+                name: tableNameOf(written),
+                path: pathOf(folder, written),
+                rows: written.table.rowCount,
+                sizeBytes: written.sizeBytes,
+                columns: written.table.columns,
+              },
+            ],
+      ),
+      files: files.map((written) => pathOf(folder, written)),
+      loss,
+      downsampling: result.downsampling,
+      ...(databases.length === 0 ? {} : { can: { framesDecoded, framesUnknown } }),
+    };
+  } finally {
+    await tableWriter.dispose();
+  }
+}
+
+/** @throws {CommandError} naming topics the file does not have, and those it has. */
+function selectionOf(file: string, reader: RecordingReader, options: ExtractOptions): Selection {
+  const { tables, startTimeNs } = reader.summary;
+  const isKnown = (topic: string) => tables.some((table) => table.name === topic);
+  const wanted = (options.topics ?? []).flatMap((topic) => (isKnown(topic) ? [topic] : topic.split(',')));
+  const unknown = wanted.filter((topic) => !isKnown(topic));
+  if (unknown.length > 0) {
+    const known = tables.map((table) => table.name);
+    throw new CommandError(
+      `${basename(file)} has no ${unknown.join(', ')}; it has: ${known.slice(0, 50).join(', ')}${known.length > 50 ? ', …' : ''}`,
+      EXIT.usage,
+    );
+  }
+  return {
+    ...(options.topics === undefined ? {} : { tables: wanted }),
+    ...(options.from === undefined ? {} : { startTimeNs: timeOf('--from', options.from, startTimeNs) }),
+    ...(options.to === undefined ? {} : { endTimeNs: timeOf('--to', options.to, startTimeNs) }),
+  };
+}
+
+/** Opens the file, shows how far reading is, and says in a sentence when nothing of it can be read. */
+async function withRecording(
+  file: string,
+  terminal: Terminal,
+  work: (reader: RecordingReader) => Promise<number>,
+): Promise<number> {
+  const source = await openFileByteSource(file).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
+  const onProgress = (bytesRead: number) =>
+    terminal.progress(`${basename(file)}: ${bytesText(bytesRead)} of ${bytesText(source.sizeBytes)}`);
+  try {
+    const options = { name: basename(file), decompressors: createDecompressors(), onProgress };
+    return await work(await openRecording(source, options));
+  } catch (error) {
+    if (error instanceof RecordingFormatError) throw new CommandError(error.message, EXIT.unreadable);
+    throw unreadable(file, error);
+  } finally {
+    await source.close();
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'reading it is not allowed',
+  EISDIR: 'it is a folder; name one of its recording files',
+};
+
+function unreadable(file: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const reason = REASONS[code];
+  return reason === undefined ? error : new CommandError(`${file}: ${reason}`, EXIT.unreadable);
+}
