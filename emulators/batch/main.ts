@@ -1,11 +1,16 @@
 // The Batch emulator as a process: node emulators/batch/main.ts --data <folder> --port <n> --account <name> --key <base64>
 // --images images.json --image-root <folder>. Or --config with `{ "account": { "name", "key" }, "images"?, "quotas"? }`.
+// --task-module <file> takes the place of child processes: a module that exports `runTask(task, signal)` and returns the
+// exit code. It is handed in by who measures, and is no part of the emulator.
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { runEmulator } from '../emulator-process.ts';
 import { startBatch } from './batch.ts';
 import { ImageMapSchema } from './image-map.ts';
+import type { RunTask } from './task-process.ts';
 
 const ConfigurationSchema = z.strictObject({
   account: z.strictObject({ name: z.string().min(3), key: z.base64() }).optional(),
@@ -24,6 +29,7 @@ const { values } = parseArgs({
     key: { type: 'string' },
     images: { type: 'string' },
     'image-root': { type: 'string' },
+    'task-module': { type: 'string' },
     'tls-key': { type: 'string' },
     'tls-cert': { type: 'string' },
   },
@@ -48,6 +54,7 @@ await runEmulator('batch', async () => {
     port: Number(values.port),
     images: images?.data ?? configuration.images,
     imageRootFolder: values['image-root'],
+    runTask: values['task-module'] === undefined ? undefined : await runTaskOf(values['task-module']),
     quotas: configuration.quotas,
     tls:
       tlsKey === undefined || tlsCert === undefined
@@ -58,4 +65,11 @@ await runEmulator('batch', async () => {
 
 function readJson(file: string): unknown {
   return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+async function runTaskOf(file: string): Promise<RunTask> {
+  const module = (await import(pathToFileURL(resolve(file)).href)) as Readonly<Record<string, unknown>>;
+  const { runTask } = module;
+  if (typeof runTask !== 'function') throw new Error(`${file} exports no function runTask(task, signal).`);
+  return runTask as RunTask;
 }

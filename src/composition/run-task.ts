@@ -34,7 +34,10 @@ export async function runTask<Configuration extends TaskConfiguration>(
   process.exit(exit);
 }
 
-function configurationLocation(environment: Readonly<Record<string, string | undefined>>): BlobLocation {
+/** The configuration blob that Batch names to a task. */
+export function configurationLocation(
+  environment: Readonly<Record<string, string | undefined>>,
+): BlobLocation {
   const value = environment[TASK_CONFIGURATION_VARIABLE] ?? '';
   const [account, container, ...path] = value.split('/');
   if (account === undefined || container === undefined || path.length === 0)
@@ -44,7 +47,8 @@ function configurationLocation(environment: Readonly<Record<string, string | und
   return { account, container, path: path.join('/') };
 }
 
-async function taskEnvironment(image: string, settings: TaskSettings): Promise<TaskEnvironment> {
+/** What a task process is made of, from its settings. */
+export async function taskEnvironment(image: string, settings: TaskSettings): Promise<TaskEnvironment> {
   const { blobStoreOf } = await import('./storage.ts');
   const clock = new SystemClock();
   const telemetryFile =

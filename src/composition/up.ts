@@ -83,8 +83,12 @@ export async function startStack(options: UpOptions): Promise<RunningStack> {
   return { stop, processes: () => supervisor.running() };
 }
 
+/** Names a module that runs tasks inside the Batch emulator: for benches of the road without task processes. */
+const TASK_MODULE_VARIABLE = 'LANDFALL_BATCH_TASK_MODULE';
+
 function emulators(stack: LocalStack, environment: UpOptions['environment']): readonly ProcessDefinition[] {
   const { ports, home } = stack;
+  const taskModule = environment[TASK_MODULE_VARIABLE] ?? process.env[TASK_MODULE_VARIABLE];
   const config = (name: string) => join(home, 'config', name);
   const data = (name: string) => join(home, 'data', name);
   const emulator = (name: string, flags: Readonly<Record<string, string | number>>): ProcessDefinition => ({
@@ -135,6 +139,7 @@ function emulators(stack: LocalStack, environment: UpOptions['environment']): re
       config: config('batch.json'),
       data: data('batch'),
       port: ports.batch,
+      ...(taskModule === undefined ? {} : { 'task-module': taskModule }),
     }),
   ];
 }

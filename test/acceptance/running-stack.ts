@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ export interface RunningStack {
   json<T>(...words: readonly string[]): Promise<T>;
   /** Processes by name, as the supervisor knows them. */
   processId(name: string): Promise<number>;
+  processes(): Promise<readonly { readonly name: string; readonly pid: number }[]>;
   stop(): Promise<number | null>;
 }
 
@@ -56,14 +57,17 @@ export async function startRunningStack(
       return JSON.parse(out) as T;
     },
     async processId(name) {
-      const { readFile } = await import('node:fs/promises');
-      const { processes } = JSON.parse(await readFile(join(home, 'up.json'), 'utf8')) as {
-        processes: readonly { name: string; pid: number }[];
-      };
+      const processes = await stack.processes();
       const found = processes.find((candidate) => candidate.name === name);
       if (found === undefined)
         throw new Error(`${name} is not running: ${processes.map((p) => p.name).join(', ')}`);
       return found.pid;
+    },
+    async processes() {
+      const { processes } = JSON.parse(await readFile(join(home, 'up.json'), 'utf8')) as {
+        processes: readonly { name: string; pid: number }[];
+      };
+      return processes;
     },
     async stop() {
       const ended = new Promise<number | null>((resolve) => up.once('exit', (code) => resolve(code)));
