@@ -15,6 +15,8 @@ import type { OpenRecording } from '#formats/recording-reader.ts';
 import { openRosbag } from '#formats/rosbag/open-rosbag.ts';
 import { RosbagWriter, type RosbagWriterOptions } from '#formats/rosbag/writer.ts';
 import { openRosbag2 } from '#formats/rosbag2/open-rosbag2.ts';
+import { openTdms } from '#formats/tdms/open-tdms.ts';
+import { TdmsWriter } from '#formats/tdms/writer.ts';
 
 export interface FuzzedFormat {
   readonly name: string;
@@ -128,6 +130,36 @@ function rosbag2(): Uint8Array {
   }
 }
 
+async function tdms(isInterleaved: boolean, isBigEndian: boolean): Promise<Uint8Array> {
+  const sink = memorySink();
+  const writer = new TdmsWriter(sink, { isBigEndian });
+  const scale = {
+    'NI_Scale[0]_Scale_Type': 'Linear',
+    'NI_Scale[0]_Linear_Slope': 0.5,
+    'NI_Scale[0]_Linear_Y_Intercept': 0,
+  };
+  const time = { wf_start_time: { utcNs: START_NS }, wf_increment: 0.01 };
+  for (const properties of [{ ...scale, ...time }, undefined, { unit_string: 'm' }]) {
+    const texts = { group: 'events', name: 'text', values: { texts: ['hello', ''] } };
+    await writer.addSegment({
+      rootProperties: { author: 'A' },
+      channels: [
+        {
+          group: 'imu',
+          name: 'x',
+          ...(properties === undefined ? {} : { properties }),
+          values: Int16Array.of(1, 2),
+        },
+        { group: 'imu', name: 'y', values: Float64Array.of(0.5, 1.5) },
+        { group: 'events', name: 'when', values: { utcNs: BigInt64Array.of(START_NS, START_NS + 1n) } },
+        ...(isInterleaved ? [] : [texts]),
+      ],
+      isInterleaved,
+    });
+  }
+  return sink.bytes();
+}
+
 export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
   {
     name: 'rosbag',
@@ -149,5 +181,10 @@ export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
     name: 'rosbag2',
     open: openRosbag2,
     seeds: () => Promise.resolve([rosbag2()]),
+  },
+  {
+    name: 'tdms',
+    open: openTdms,
+    seeds: () => Promise.all([tdms(false, false), tdms(true, false), tdms(false, true)]),
   },
 ];
