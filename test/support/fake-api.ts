@@ -9,13 +9,19 @@ export interface ApiRequest {
   readonly body: unknown;
 }
 
-export type ApiAnswer = { readonly status: number; readonly body?: unknown };
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body?: unknown;
+  /** Instead of a body: what something in between may say. */
+  readonly text?: string;
+}
 
 /** A metadata API that answers what a spec tells it to, and remembers what it was asked. */
 export class FakeApi {
   readonly requests: ApiRequest[] = [];
   /** `GET /path` to the answer; the query is left out of the key. */
   readonly answers = new Map<string, ApiAnswer>();
+  readonly #inTurn = new Map<string, ApiAnswer[]>();
   readonly #server: Server;
 
   constructor() {
@@ -26,15 +32,25 @@ export class FakeApi {
         const text = Buffer.concat(chunks).toString();
         const { method = '', url = '' } = request;
         this.requests.push({ method, path: url, body: text === '' ? undefined : JSON.parse(text) });
-        const { status, body } = this.answers.get(`${method} ${url.split('?')[0]}`) ?? {
-          status: 404,
-          body: { title: 'not-found', detail: `There is no ${method} ${url}.` },
-        };
-        response
-          .writeHead(status, { 'content-type': 'application/json' })
-          .end(body === undefined ? undefined : JSON.stringify(body));
+        const { status, body, text: plain } = this.#answerTo(method, url);
+        const type = plain === undefined ? 'application/json' : 'text/html';
+        response.writeHead(status, { 'content-type': type });
+        response.end(plain ?? (body === undefined ? undefined : JSON.stringify(body)));
       });
     });
+  }
+
+  /** One answer after the other; the last one stays. */
+  answerInTurn(key: string, answers: readonly ApiAnswer[]): void {
+    this.#inTurn.set(key, [...answers]);
+  }
+
+  #answerTo(method: string, url: string): ApiAnswer {
+    const key = `${method} ${url.split('?')[0]}`;
+    const turns = this.#inTurn.get(key);
+    if (turns !== undefined) return turns.length > 1 ? turns.shift()! : turns[0]!;
+    const missing = { title: 'not-found', detail: `There is no ${method} ${url}.` };
+    return this.answers.get(key) ?? { status: 404, body: missing };
   }
 
   start(): Promise<string> {

@@ -1,5 +1,12 @@
 import { CommandError, EXIT } from './exit-codes.ts';
 
+/** The API does not answer, or cannot just now. Trying again later may help. */
+export class ApiUnavailable extends CommandError {
+  constructor(message: string) {
+    super(message, EXIT.notReady);
+  }
+}
+
 /** The metadata API as the command line uses it. */
 export class ApiClient {
   readonly #base: string;
@@ -35,9 +42,8 @@ export class ApiClient {
       // fetch reports every failure to connect as a TypeError with the socket's error as its cause.
       if (!(error instanceof TypeError)) throw error;
       const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-      throw new CommandError(
+      throw new ApiUnavailable(
         `The metadata API at ${this.#base} does not answer${cause}. Start it with \`landfall up\`.`,
-        EXIT.notReady,
       );
     }
   }
@@ -49,10 +55,19 @@ interface Problem {
   readonly detail?: string;
 }
 
+/** Bad gateway, service unavailable, gateway timeout. */
+const TRANSIENT_STATUSES: readonly number[] = [502, 503, 504];
+
 async function bodyOf(response: Response): Promise<unknown> {
   const text = await response.text();
-  const body: unknown = text === '' ? undefined : JSON.parse(text);
+  const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
+  // Something between us and the API may answer in its own words.
+  const body: unknown = isJson && text !== '' ? JSON.parse(text) : undefined;
   if (response.ok) return body;
-  const problem = body as Problem;
-  throw new CommandError(problem.detail ?? problem.title ?? `the metadata API answered ${response.status}`);
+  const { title, detail } = (body ?? {}) as Problem;
+  const message =
+    detail ?? title ?? `The metadata API answered ${response.status} ${response.statusText}`.trimEnd();
+  throw TRANSIENT_STATUSES.includes(response.status)
+    ? new ApiUnavailable(message)
+    : new CommandError(message);
 }

@@ -1,11 +1,23 @@
-import { concatMap, filter, firstValueFrom, lastValueFrom, takeWhile, tap, timer } from 'rxjs';
+import {
+  concatMap,
+  filter,
+  firstValueFrom,
+  lastValueFrom,
+  retry,
+  takeWhile,
+  tap,
+  throwError,
+  timer,
+} from 'rxjs';
 import type { MeasurementLine, MeasurementStatus } from '#domain/measurement-status.ts';
-import type { ApiClient } from './api-client.ts';
+import { type ApiClient, ApiUnavailable } from './api-client.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import { hasEnded, listText, stageLine, statusText } from './render-status.ts';
 import type { Terminal } from './terminal.ts';
 
 const POLL_MS = 500;
+/** Whoever watches outlives a restart of the API, and gives up when it stays away. */
+const AWAY_SECONDS_MAX = 120;
 
 export interface MeasurementCommandPorts {
   readonly api: ApiClient;
@@ -26,7 +38,11 @@ export async function showStatus(
   }
   const measurementId = await measurementIdFor(api, id);
   if (options.watch) {
+    // One that was uploaded a moment ago is watched from its first moment on.
+    if ((await api.find(`/measurements/${measurementId}`)) === undefined)
+      terminal.note(`There is no measurement ${measurementId} yet. Waiting for it; Ctrl-C ends that.`);
     const last = await watchMeasurement(ports, measurementId, options.json);
+    if (options.json) terminal.print(JSON.stringify(last, null, 2));
     return last.state === 'Shared' ? EXIT.ok : EXIT.notShared;
   }
   const status = await requireStatus(api, measurementId);
@@ -108,6 +124,11 @@ export async function waitForEnd(
 function statuses(api: ApiClient, measurementId: string) {
   return timer(0, POLL_MS).pipe(
     concatMap(() => api.find<MeasurementStatus>(`/measurements/${measurementId}`)),
+    retry({
+      delay: (error, times) =>
+        error instanceof ApiUnavailable && times <= AWAY_SECONDS_MAX ? timer(1000) : throwError(() => error),
+      resetOnSuccess: true,
+    }),
     filter((status) => status !== undefined),
   );
 }
