@@ -23,6 +23,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   files.set('bicep/service-bus-entities.json', textOf(serviceBusEntities()));
   files.set('bicep/cosmos-containers.json', textOf(cosmosContainers()));
   files.set('bicep/zone-containers.json', textOf(zoneContainers()));
+  files.set('docs/infrastructure/role-assignments.md', roleAssignments());
   return files;
 }
 
@@ -38,6 +39,52 @@ function cosmosContainers(): object {
 function zoneContainers(): object {
   const ofZones = Object.fromEntries(ZONES.map((zone) => [zone, containersOfZone(zone)]));
   return { ...ofZones, operations: OPERATIONS_CONTAINERS };
+}
+
+interface Grant {
+  readonly identity: string;
+  readonly role: string;
+  readonly service: string;
+  readonly zones?: readonly string[];
+  readonly queue?: string;
+  readonly why: string;
+}
+
+const SCOPES: Readonly<Record<string, string>> = {
+  serviceBus: 'Service Bus namespace',
+  batch: 'Batch account',
+  eventGrid: 'Event Grid topic with our events',
+  registry: 'container registry',
+  insights: 'Application Insights',
+  keyVault: 'key vault',
+  cosmos: 'database of the metadata store',
+};
+
+function roleAssignments(): string {
+  const grants: readonly Grant[] = JSON.parse(readFileSync(join(root, 'bicep/access.json'), 'utf8'));
+  const rows = grants.map(({ identity, role, service, zones, queue, why }) => {
+    const scope =
+      zones !== undefined
+        ? `accounts: ${zones.join(', ')}`
+        : queue !== undefined
+          ? `queue ${queue}`
+          : (SCOPES[service] ?? service);
+    return `| ${identity} | ${role} | ${scope} | ${why} |`;
+  });
+  return `# Role assignments
+
+Every role any process has in Azure, and why. Generated from \`bicep/access.json\` by \`npm run generate\`;
+\`bicep/modules/access.bicep\` makes exactly these. Who runs as whom is in \`bicep/modules/services.bicep\`
+(identity of each app) and \`bicep/modules/batch.bicep\` (identity of each pool).
+
+| identity | role | on | because |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+
+GitHub Actions has two more identities per environment (\`bicep/bootstrap.bicep\`): \`plan\` reads the resource group and
+asks for what-if; \`deploy\` is Contributor and Resource Policy Contributor of the resource group, and may assign the
+roles above, to service principals, and no others.
+`;
 }
 
 function textOf(value: object): string {

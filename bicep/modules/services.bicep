@@ -31,7 +31,7 @@ var workers = [
   { name: 'saga', roles: 'saga', queue: 'saga', identity: 'saga', min: replicasMin, max: 20 }
   { name: 'keeper', roles: 'relay,deadline-sweep,dead-letters', queue: '', identity: 'saga', min: 1, max: 1 }
   { name: 'landing', roles: 'landing', queue: 'landing', identity: 'handlers', min: replicasMin, max: 20 }
-  { name: 'watcher', roles: 'landing-sweep,task-poll', queue: '', identity: 'handlers', min: 1, max: 1 }
+  { name: 'watcher', roles: 'accounts,landing-sweep,task-poll', queue: '', identity: 'handlers', min: 1, max: 1 }
   { name: 'validate', roles: 'validate', queue: 'validate', identity: 'handlers', min: 0, max: 10 }
   { name: 'register', roles: 'register', queue: 'register', identity: 'handlers', min: 0, max: 10 }
   { name: 'copy', roles: 'copy', queue: 'copy', identity: 'handlers', min: 0, max: 10 }

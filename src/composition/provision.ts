@@ -1,6 +1,7 @@
 import { createContainers } from '#adapters/azure/blob/create-containers.ts';
 import { CosmosAccountRegistry } from '#adapters/azure/cosmos/cosmos-account-registry.ts';
 import { cosmosOf } from './azure.module.ts';
+import { registerAccounts } from './register-accounts.ts';
 import type { Settings } from './settings.ts';
 import { storageAccountsOf } from './storage.ts';
 import { createPools } from './tasks.ts';
@@ -15,12 +16,7 @@ export async function provision(settings: Settings): Promise<void> {
       createContainers(storageAccountsOf(settings), containersOf(settings)),
       createPools(settings),
     ]);
-    const registry = new CosmosAccountRegistry(database);
-    const known = new Set((await registry.accounts()).map(({ account }) => account));
-    // An account that operators have drained or weighted stays as they left it.
-    for (const account of settings.zoneAccounts.filter((candidate) => !known.has(candidate.account))) {
-      await registry.save({ ...account, state: 'open' });
-    }
+    await registerAccounts(new CosmosAccountRegistry(database), settings.zoneAccounts);
   } finally {
     database.dispose();
   }

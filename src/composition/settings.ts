@@ -134,8 +134,9 @@ export function readTaskSettings(environment: Environment): TaskSettings {
   const clientId = environment['LANDFALL_IDENTITY_CLIENT_ID'];
   const home = environment['LANDFALL_HOME'];
   const monitor = environment['APPLICATIONINSIGHTS_CONNECTION_STRING'];
-  // Batch gives each task a folder on the node's temporary disk (Batch, "Environment variables").
-  const scratchRoot = environment['AZ_BATCH_TASK_WORKING_DIR'];
+  // An image names a volume that its user may write to. Outside of one, Batch gives each task a folder on the node's
+  // temporary disk (Batch, "Environment variables").
+  const scratchRoot = environment['LANDFALL_SCRATCH'] ?? environment['AZ_BATCH_TASK_WORKING_DIR'];
   return {
     storage: storageAccess(environment, {
       auth: 'managed-identity',

@@ -201,7 +201,7 @@ function eventGridConfiguration(stack: LocalStack): object {
 }
 
 /** Task images by name: in Azure a container, here the same entry point as a process. */
-const TASK_IMAGES = [
+export const TASK_IMAGES = [
   'validate',
   'copy',
   'extract-validation',

@@ -9,7 +9,12 @@ import { commandSettings } from './command-settings.ts';
 import type { Role } from './role.ts';
 import { apiModule } from './roles/api-role.ts';
 import { landingModule, landingSweepModule } from './roles/landing-role.ts';
-import { deadLettersModule, eventGridModule, taskPollModule } from './roles/operations-roles.ts';
+import {
+  accountsModule,
+  deadLettersModule,
+  eventGridModule,
+  taskPollModule,
+} from './roles/operations-roles.ts';
 import { deadlineSweepModule, relayModule, sagaModule } from './roles/saga-roles.ts';
 import {
   copyModule,
@@ -44,12 +49,15 @@ const MODULES: Readonly<Record<string, ContainerModule>> = {
   'event-grid': eventGridModule,
   'task-poll': taskPollModule,
   'dead-letters': deadLettersModule,
+  accounts: accountsModule,
   api: apiModule,
 };
 
+export const ROLE_NAMES: readonly string[] = Object.keys(MODULES);
+
 /** Names for what a laptop hosts in one process. */
 const GROUPS: Readonly<Record<string, readonly string[]>> = {
-  all: Object.keys(MODULES),
+  all: ROLE_NAMES,
   road: [
     'landing',
     'validate',
@@ -121,17 +129,19 @@ async function startTelemetry(
   return { telemetry: new JsonLinesTelemetry(role, filePath), close: async () => undefined };
 }
 
-/** What a task needs to reach storage and the metadata API. Keys are among it on a laptop only: settings see to it. */
+/**
+ * What a task needs to reach storage and the metadata API. Keys are among it on a laptop only: settings see to it.
+ * Never this process's identity: a node of Batch has one of its own, and finds it without being told.
+ */
 const TASK_VARIABLES = [
   'LANDFALL_STORAGE_CONNECTION_STRINGS',
   'LANDFALL_STORAGE_ENDPOINTS',
-  'LANDFALL_IDENTITY_CLIENT_ID',
   'LANDFALL_HOME',
   'APPLICATIONINSIGHTS_CONNECTION_STRING',
   'NODE_COMPILE_CACHE',
 ];
 
-function taskEnvironmentOf(
+export function taskEnvironmentOf(
   environment: Readonly<Record<string, string | undefined>>,
   { api }: Settings,
 ): Readonly<Record<string, string>> {

@@ -4,7 +4,9 @@ import { collectDeadLetter } from '#handlers/operations/collect-dead-letters.ts'
 import { pollTasks } from '#handlers/operations/poll-tasks.ts';
 import { consumerRole, messageRole } from '../consumer-role.ts';
 import { periodicRole } from '../periodic-role.ts';
+import { registerAccounts } from '../register-accounts.ts';
 import {
+  ACCOUNTS,
   BLOBS,
   CLOCK,
   EVENT_PUBLISHER,
@@ -54,5 +56,17 @@ export const eventGridModule = new ContainerModule(({ bind }) => {
         publisher.publish([message]),
       ),
     [SETTINGS, EVENT_PUBLISHER, TELEMETRY],
+  );
+});
+
+/** Tells the registry, at every start, of storage accounts that a deployment has added. */
+export const accountsModule = new ContainerModule(({ bind }) => {
+  bind(ROLES).toResolvedValue(
+    (settings, registry) => ({
+      name: 'accounts',
+      start: () => registerAccounts(registry, settings.zoneAccounts),
+      stop: async () => {},
+    }),
+    [SETTINGS, ACCOUNTS],
   );
 });
