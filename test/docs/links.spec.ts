@@ -25,6 +25,13 @@ describe('what the documents point at', () => {
     });
   }
 
+  it('is a script of package.json, where a page says npm run', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: object };
+    for (const page of PAGES)
+      for (const [, script = ''] of readFileSync(page, 'utf8').matchAll(/npm run ([\w-]+(?::\w+)?)/g))
+        assert.ok(script in scripts, `${page} names npm run ${script}`);
+  });
+
   it('has the names that docs/ARCHITECTURE.md gives it', () => {
     const text = readFileSync('docs/ARCHITECTURE.md', 'utf8');
     const named = [...text.matchAll(/`([\w*.-]+(?:\/[\w*.-]+)+|[\w-]+\.ts)`/g)].map((match) => match[1]!);
