@@ -90,7 +90,8 @@ export function readSettings(environment: Environment): Settings {
     clientId === undefined ? { auth: 'managed-identity' } : { auth: 'managed-identity', clientId };
   const home = environment['LANDFALL_HOME'];
   const monitor = environment['APPLICATIONINSIGHTS_CONNECTION_STRING'];
-  const api = required(environment, 'LANDFALL_API');
+  const api = addressOf(environment, 'LANDFALL_API');
+  const storage = storageAccess(environment, identity);
   return {
     region: environment['LANDFALL_REGION'] ?? 'local',
     serviceBus: serviceBusAccess(environment, identity),
@@ -103,12 +104,12 @@ export function readSettings(environment: Environment): Settings {
       account: required(environment, 'LANDFALL_BATCH_ACCOUNT'),
     },
     eventGrid: accessOf(environment, identity, 'LANDFALL_EVENT_GRID_ENDPOINT', 'LANDFALL_EVENT_GRID_KEY'),
-    storage: storageAccess(environment, identity),
-    landingAccount: required(environment, 'LANDFALL_LANDING_ACCOUNT'),
-    operationsAccount: required(environment, 'LANDFALL_OPERATIONS_ACCOUNT'),
-    zoneAccounts: json(environment, 'LANDFALL_ZONE_ACCOUNTS', z.array(ZoneAccount).min(1)),
+    storage,
+    landingAccount: accountNamed(environment, 'LANDFALL_LANDING_ACCOUNT', storage),
+    operationsAccount: accountNamed(environment, 'LANDFALL_OPERATIONS_ACCOUNT', storage),
+    zoneAccounts: zoneAccountsOf(environment, storage),
     api,
-    apiPort: Number(environment['LANDFALL_API_PORT'] ?? (new URL(api).port || 8080)),
+    apiPort: portOf(environment, 'LANDFALL_API_PORT') ?? (Number(new URL(api).port) || 8080),
     apiHost: environment['LANDFALL_API_HOST'] ?? '127.0.0.1',
     folderTemplate:
       environment['LANDFALL_FOLDER_TEMPLATE'] ??
@@ -149,26 +150,66 @@ export function readTaskSettings(environment: Environment): TaskSettings {
   };
 }
 
+const TIMING_VARIABLES: Readonly<Record<keyof Timings, string>> = {
+  landingWaitSeconds: 'LANDFALL_LANDING_WAIT_SECONDS',
+  landingSweepSeconds: 'LANDFALL_LANDING_SWEEP_SECONDS',
+  deadlineSweepSeconds: 'LANDFALL_DEADLINE_SWEEP_SECONDS',
+  taskPollSeconds: 'LANDFALL_TASK_POLL_SECONDS',
+  relayPollSeconds: 'LANDFALL_RELAY_POLL_SECONDS',
+  deadlineScale: 'LANDFALL_DEADLINE_SCALE',
+  retryDelaysSeconds: 'LANDFALL_RETRY_DELAYS_SECONDS',
+};
+
 function timingsOf(environment: Environment): Timings {
-  const named = (name: string) => environment[`LANDFALL_${name}`];
-  const parsed = Timings.safeParse({
-    landingWaitSeconds: named('LANDING_WAIT_SECONDS'),
-    landingSweepSeconds: named('LANDING_SWEEP_SECONDS'),
-    deadlineSweepSeconds: named('DEADLINE_SWEEP_SECONDS'),
-    taskPollSeconds: named('TASK_POLL_SECONDS'),
-    relayPollSeconds: named('RELAY_POLL_SECONDS'),
-    deadlineScale: named('DEADLINE_SCALE'),
-    retryDelaysSeconds: named('RETRY_DELAYS_SECONDS'),
-  });
-  if (!parsed.success) {
-    throw new SettingsError(
-      `a LANDFALL_… time is wrong: ${sentenceOf(parsed.error)}; give a number of seconds`,
-    );
-  }
-  return parsed.data;
+  const given = Object.entries(TIMING_VARIABLES).map(([name, variable]) => [name, environment[variable]]);
+  const parsed = Timings.safeParse(Object.fromEntries(given));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const name = issue?.path[0] as keyof Timings;
+  throw new SettingsError(
+    `${TIMING_VARIABLES[name]} is "${environment[TIMING_VARIABLES[name]]}": ${issue?.message}. Give ${
+      name === 'retryDelaysSeconds' ? 'seconds, separated by commas' : 'a number above 0'
+    }.`,
+  );
+}
+
+/** An http or https address. */
+function addressOf(environment: Environment, name: string): string {
+  const value = required(environment, name);
+  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol))
+    throw new SettingsError(`${name} is "${value}"; give an address such as http://127.0.0.1:8080`);
+  return value;
+}
+
+function portOf(environment: Environment, name: string): number | undefined {
+  const value = environment[name];
+  if (value === undefined || value === '') return undefined;
+  const port = Number(value);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new SettingsError(`${name} is "${value}"; give a port from 0 to 65535`);
+}
+
+function accountNamed(environment: Environment, name: string, storage: Settings['storage']): string {
+  const account = required(environment, name);
+  assertKnown(account, name, storage);
+  return account;
+}
+
+function zoneAccountsOf(environment: Environment, storage: Settings['storage']): readonly ZoneAccount[] {
+  const accounts = json(environment, 'LANDFALL_ZONE_ACCOUNTS', z.array(ZoneAccount).min(1));
+  for (const { account } of accounts) assertKnown(account, 'LANDFALL_ZONE_ACCOUNTS', storage);
+  return accounts;
+}
+
+function assertKnown(account: string, variable: string, storage: Settings['storage']): void {
+  if (Object.hasOwn(storage, account)) return;
+  throw new SettingsError(
+    `${variable} names the account ${account}, and nothing says how it is reached. Add it to LANDFALL_STORAGE_ENDPOINTS, which has ${Object.keys(storage).join(', ')}.`,
+  );
 }
 
 function serviceBusAccess(environment: Environment, identity: Access): Settings['serviceBus'] {
+  assertOneOf(environment, 'LANDFALL_SERVICE_BUS_CONNECTION_STRING', 'LANDFALL_SERVICE_BUS_NAMESPACE');
   const connectionString = environment['LANDFALL_SERVICE_BUS_CONNECTION_STRING'];
   if (connectionString === undefined) {
     return { ...identity, fullyQualifiedNamespace: required(environment, 'LANDFALL_SERVICE_BUS_NAMESPACE') };
@@ -176,6 +217,7 @@ function serviceBusAccess(environment: Environment, identity: Access): Settings[
   const host = /Endpoint=sb:\/\/([^;/]+)/i.exec(connectionString)?.[1] ?? '';
   assertLoopback(`http://${host}`, 'LANDFALL_SERVICE_BUS_CONNECTION_STRING');
   const adminEndpoint = environment['LANDFALL_SERVICE_BUS_ADMIN_ENDPOINT'];
+  if (adminEndpoint !== undefined) assertLoopback(adminEndpoint, 'LANDFALL_SERVICE_BUS_ADMIN_ENDPOINT');
   return {
     auth: 'emulator-key',
     connectionString,
@@ -184,6 +226,7 @@ function serviceBusAccess(environment: Environment, identity: Access): Settings[
 }
 
 function storageAccess(environment: Environment, identity: Access): Readonly<Record<string, StorageAccess>> {
+  assertOneOf(environment, 'LANDFALL_STORAGE_CONNECTION_STRINGS', 'LANDFALL_STORAGE_ENDPOINTS');
   if (environment['LANDFALL_STORAGE_CONNECTION_STRINGS'] === undefined) {
     const endpoints = json(environment, 'LANDFALL_STORAGE_ENDPOINTS', z.record(z.string(), z.url()));
     return Object.fromEntries(
@@ -199,8 +242,11 @@ function storageAccess(environment: Environment, identity: Access): Readonly<Rec
           .map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)]),
       );
       const endpoint = parts.get('BlobEndpoint') ?? '';
-      assertLoopback(endpoint, `LANDFALL_STORAGE_CONNECTION_STRINGS (${account})`);
-      return [account, { auth: 'emulator-key' as const, endpoint, key: parts.get('AccountKey') ?? '' }];
+      const variable = `LANDFALL_STORAGE_CONNECTION_STRINGS (${account})`;
+      assertLoopback(endpoint, variable);
+      const key = parts.get('AccountKey') ?? '';
+      if (key === '') throw new SettingsError(`${variable} has no AccountKey; take it from \`landfall env\``);
+      return [account, { auth: 'emulator-key' as const, endpoint, key }];
     }),
   );
 }
@@ -215,7 +261,16 @@ function accessOf(
   const key = environment[keyName];
   if (key === undefined) return { ...identity, endpoint };
   assertLoopback(endpoint, keyName);
+  if (key === '') throw new SettingsError(`${keyName} is empty; take it from \`landfall env\`, or unset it`);
   return { auth: 'emulator-key', endpoint, key };
+}
+
+/** Two ways to the same service: which one is meant must not be a matter of precedence. */
+function assertOneOf(environment: Environment, local: string, deployed: string): void {
+  if (environment[local] === undefined || environment[deployed] === undefined) return;
+  throw new SettingsError(
+    `${local} and ${deployed} are both set. Unset ${deployed} for the local stack, ${local} for Azure.`,
+  );
 }
 
 /** Keys are for the local stack. One that is set for any other host is a mistake that must not go unnoticed. */

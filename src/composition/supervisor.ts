@@ -16,6 +16,18 @@ export interface RunningProcess {
   readonly name: string;
   readonly pid: number;
   readonly restarts: number;
+  /** The script on its command line, by which it is recognised when whoever started it is gone. */
+  readonly script: string;
+}
+
+/** In milliseconds. */
+export interface SupervisorTimes {
+  /** Waits before the restarts of a process that keeps dying; the last one repeats. */
+  readonly restartDelaysMs: readonly [number, ...number[]];
+  /** A process that lived this long has recovered: its next death starts the delays anew. */
+  readonly recoveredAfterMs: number;
+  /** A process that was asked to end and has not by then is killed. */
+  readonly stopWithinMs: number;
 }
 
 /** A process that never became ready; `output` holds its last words. */
@@ -26,11 +38,11 @@ export class StartFailure extends Error {
   }
 }
 
-/** Waits before the restarts of a process that keeps dying; the last one repeats. */
-const RESTART_DELAYS_MS = [0, 250, 1000, 5000];
-/** A process that lived this long has recovered: its next death starts the delays anew. */
-const RECOVERED_AFTER_MS = 30_000;
-const STOP_WITHIN_MS = 15_000;
+export const SUPERVISOR_TIMES: SupervisorTimes = {
+  restartDelaysMs: [0, 250, 1000, 5000],
+  recoveredAfterMs: 30_000,
+  stopWithinMs: 15_000,
+};
 const LAST_WORDS_BYTES = 4000;
 
 /**
@@ -40,12 +52,15 @@ const LAST_WORDS_BYTES = 4000;
 export class Supervisor {
   readonly #logFolder: string;
   readonly #onChange: () => void;
+  readonly #times: SupervisorTimes;
   readonly #supervised: Supervised[] = [];
 
-  constructor(logFolder: string, onChange: () => void) {
+  /** @param onChange called whenever `running()` says something else. */
+  constructor(logFolder: string, onChange: () => void, times: SupervisorTimes = SUPERVISOR_TIMES) {
     mkdirSync(logFolder, { recursive: true });
     this.#logFolder = logFolder;
     this.#onChange = onChange;
+    this.#times = times;
   }
 
   /** Resolves when the process is ready. @throws {StartFailure} when it exits or stays silent instead. */
@@ -54,6 +69,7 @@ export class Supervisor {
       definition,
       join(this.#logFolder, `${definition.name}.log`),
       this.#onChange,
+      this.#times,
     );
     this.#supervised.push(supervised);
     await supervised.start();
@@ -73,6 +89,7 @@ class Supervised {
   readonly #definition: ProcessDefinition;
   readonly #logPath: string;
   readonly #onChange: () => void;
+  readonly #times: SupervisorTimes;
   #child: ChildProcess | undefined;
   #exited: Promise<void> = Promise.resolve();
   #startedAt = 0;
@@ -80,15 +97,18 @@ class Supervised {
   #recentDeaths = 0;
   #stopping = false;
 
-  constructor(definition: ProcessDefinition, logPath: string, onChange: () => void) {
+  constructor(definition: ProcessDefinition, logPath: string, onChange: () => void, times: SupervisorTimes) {
     this.#definition = definition;
     this.#logPath = logPath;
     this.#onChange = onChange;
+    this.#times = times;
   }
 
   running(): RunningProcess | undefined {
     const pid = this.#child?.pid;
-    return pid === undefined ? undefined : { name: this.#definition.name, pid, restarts: this.#restarts };
+    if (pid === undefined) return undefined;
+    const { name, command } = this.#definition;
+    return { name, pid, restarts: this.#restarts, script: command[1] ?? command[0] };
   }
 
   async start(): Promise<void> {
@@ -101,7 +121,7 @@ class Supervised {
     const child = this.#child;
     if (child === undefined) return;
     child.kill('SIGTERM');
-    const killer = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+    const killer = setTimeout(() => child.kill('SIGKILL'), this.#times.stopWithinMs);
     await this.#exited;
     clearTimeout(killer);
   }
@@ -111,8 +131,9 @@ class Supervised {
       await this.#exited;
       if (this.#stopping) return;
       const livedMs = performance.now() - this.#startedAt;
-      this.#recentDeaths = livedMs > RECOVERED_AFTER_MS ? 0 : this.#recentDeaths + 1;
-      await sleep(RESTART_DELAYS_MS[Math.min(this.#recentDeaths, RESTART_DELAYS_MS.length - 1)]!);
+      const { restartDelaysMs, recoveredAfterMs } = this.#times;
+      this.#recentDeaths = livedMs > recoveredAfterMs ? 1 : this.#recentDeaths + 1;
+      await sleep(restartDelaysMs[Math.min(this.#recentDeaths, restartDelaysMs.length) - 1] ?? 0);
       if (this.#stopping) return;
       this.#restarts += 1;
       try {
@@ -135,6 +156,7 @@ class Supervised {
     });
     this.#child = child;
     this.#startedAt = performance.now();
+    this.#onChange();
     this.#exited = new Promise((resolve) => {
       child.once('close', () => {
         log.end();

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { serviceBusEntities } from '#adapters/azure/service-bus/entities.ts';
@@ -6,17 +6,10 @@ import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { LANDING_QUEUE } from '#domain/topology.ts';
 import { EVENTS_TOPIC_NAME, type LocalStack, serviceBusKeyOf } from './local-stack.ts';
 import { type ProcessDefinition, type RunningProcess, Supervisor } from './supervisor.ts';
+import { endOrphans, readUpFile, removeUpFile, writeUpFile } from './up-file.ts';
 
 /** The folder of the checkout: emulators and tasks are started from there. */
 export const ROOT = join(import.meta.dirname, '..', '..');
-
-/** Written while the stack is up, so that other commands find it. */
-export interface UpFile {
-  readonly pid: number;
-  readonly ready: boolean;
-  readonly startedAt: string;
-  readonly processes: readonly RunningProcess[];
-}
 
 export interface UpOptions {
   readonly stack: LocalStack;
@@ -45,7 +38,10 @@ const DEAD_LETTERS = { account: 'operations', container: 'event-grid-dead-letter
 const EMULATOR_READY_WITHIN_MS = 30_000;
 const WORKER_READY_WITHIN_MS = 60_000;
 
-/** Starts everything. @throws {CommandError} when it is running already, or a port is taken. */
+/**
+ * Starts everything. What a killed run of this folder has left behind is ended first.
+ * @throws {CommandError} when it is running already, or a port is taken.
+ */
 export async function startStack(options: UpOptions): Promise<RunningStack> {
   const { stack, onStep } = options;
   const running = readUpFile(stack);
@@ -54,15 +50,16 @@ export async function startStack(options: UpOptions): Promise<RunningStack> {
       `The stack of ${stack.home} is running already (process ${running.pid}). Stop it with \`landfall down\`.`,
     );
   }
+  const orphans = await endOrphans(stack);
+  if (orphans.length > 0) onStep(`ended what a killed run had left: ${orphans.join(', ')}`);
   await assertPortsFree(stack);
   const startedAt = new Date().toISOString();
   let ready = false;
-  const supervisor: Supervisor = new Supervisor(join(stack.home, 'logs'), () => {
-    writeUpFile(stack, { pid: process.pid, ready, startedAt, processes: supervisor.running() });
-  });
+  const supervisor: Supervisor = new Supervisor(join(stack.home, 'logs'), () => record());
+  const record = () => writeUpFile(stack, { ready, startedAt, processes: supervisor.running() });
   const stop = async () => {
     await supervisor.stop();
-    rmSync(upFilePath(stack), { force: true });
+    removeUpFile(stack);
   };
   try {
     writeConfigurations(stack);
@@ -79,7 +76,7 @@ export async function startStack(options: UpOptions): Promise<RunningStack> {
     throw error;
   }
   ready = true;
-  writeUpFile(stack, { pid: process.pid, ready, startedAt, processes: supervisor.running() });
+  record();
   return { stop, processes: () => supervisor.running() };
 }
 
@@ -223,39 +220,13 @@ function batchConfiguration(stack: LocalStack): object {
       key: stack.environment['LANDFALL_BATCH_KEY'],
     },
     images: Object.fromEntries(
-      TASK_IMAGES.map((image) => [`landfall/${image}`, ['node', join(ROOT, 'containers', image, 'main.ts')]]),
+      TASK_IMAGES.map((image) => [
+        `landfall/${image}`,
+        // The Node that runs this: the one on the path may be another.
+        [process.execPath, join(ROOT, 'containers', image, 'main.ts')],
+      ]),
     ),
   };
-}
-
-function upFilePath(stack: LocalStack): string {
-  return join(stack.home, 'up.json');
-}
-
-function writeUpFile(stack: LocalStack, content: UpFile): void {
-  writeFileSync(upFilePath(stack), JSON.stringify(content, null, 2));
-}
-
-/** The running stack of this folder, or undefined; a file left by a killed process counts as not running. */
-export function readUpFile(stack: LocalStack): UpFile | undefined {
-  let text: string;
-  try {
-    text = readFileSync(upFilePath(stack), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  const content = JSON.parse(text) as UpFile;
-  return isAlive(content.pid) ? content : undefined;
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 async function assertPortsFree(stack: LocalStack): Promise<void> {

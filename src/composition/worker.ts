@@ -28,6 +28,7 @@ import {
   validateModule,
 } from './roles/stage-roles.ts';
 import type { Settings } from './settings.ts';
+import { untilStopSignal } from './stop-signal.ts';
 import { ROLES } from './tokens.ts';
 
 /** One container module per role. */
@@ -80,9 +81,7 @@ export async function worker({ roles: names }: { roles: string }): Promise<numbe
   const settings = commandSettings();
   const { telemetry, close } = await startTelemetry(names, settings);
   const roles = composeRoles(roleNames, settings, telemetry, process.env);
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  const stopped = untilStopSignal();
   for (const role of roles) await role.start();
   process.stdout.write(`${JSON.stringify({ ready: true, roles: roleNames })}\n`);
   await stopped;
@@ -105,12 +104,16 @@ export function composeRoles(
   return container.getAll(ROLES);
 }
 
-function roleNamesOf(names: string): readonly string[] {
-  const wanted = names.split(',').flatMap((name) => GROUPS[name] ?? [name]);
-  const unknown = wanted.filter((name) => !(name in MODULES));
+/** @throws {CommandError} naming what is not a role, and what is. */
+export function roleNamesOf(names: string): readonly string[] {
+  const wanted = names.split(',').flatMap((name) => (Object.hasOwn(GROUPS, name) ? GROUPS[name]! : [name]));
+  const unknown = wanted.filter((name) => !Object.hasOwn(MODULES, name));
   if (unknown.length > 0) {
     const known = [...Object.keys(MODULES), ...Object.keys(GROUPS)].join(', ');
-    throw new CommandError(`There is no role ${unknown.join(', ')}. Roles: ${known}.`, EXIT.usage);
+    throw new CommandError(
+      `There is no role ${unknown.map((name) => `"${name}"`).join(', ')}. Roles: ${known}.`,
+      EXIT.usage,
+    );
   }
   return [...new Set(wanted)];
 }

@@ -12,8 +12,9 @@ import { openFileByteSink } from '#adapters/file/file-byte-sink.ts';
 import type { Lineage, MeasurementStatus } from '#domain/measurement-status.ts';
 import { commandSettings } from '../command-settings.ts';
 import { type LocalStack, localStack } from '../local-stack.ts';
+import { untilStopSignal } from '../stop-signal.ts';
 import { blobStoreOf } from '../storage.ts';
-import { readUpFile } from '../up.ts';
+import { readUpFile } from '../up-file.ts';
 import { startLocalStack } from './stack.ts';
 
 /** A vehicle that does not exist. */
@@ -24,9 +25,7 @@ const SEED = 20_260_101;
 export async function demo({ once }: { once: boolean }): Promise<number> {
   const terminal = processTerminal();
   const stack = localStack(process.env);
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  const stopped = untilStopSignal();
   const found = readUpFile(stack);
   if (found === undefined)
     terminal.note('Starting Azure on this machine: Service Bus, Cosmos DB, Event Grid, Storage, Batch');

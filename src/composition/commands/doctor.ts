@@ -7,8 +7,9 @@ import { type Finding, findingsExitCode, findingsText } from '#adapters/cli/find
 import { bytesText, processTerminal } from '#adapters/cli/terminal.ts';
 import type { FailedMessage } from '#domain/ports/failed-message-store.ts';
 import { type LocalStack, localStack } from '../local-stack.ts';
+import { isRunning } from '../process-identity.ts';
 import { readSettings, type Settings, SettingsError } from '../settings.ts';
-import { isAlive, readUpFile, type UpFile } from '../up.ts';
+import { readUpFile, type UpFile } from '../up-file.ts';
 
 const NODE_MAJOR_MIN = 24;
 /** The demo writes 100 MB; a real drive of an hour writes tens of GB, three times. */
@@ -133,9 +134,9 @@ async function runningStack(stack: LocalStack, up: UpFile): Promise<readonly Fin
         found: 'still starting',
         remedy: `wait; if it takes longer than a minute, see ${stack.home}/logs`,
       };
-  const processes = up.processes.map(({ name, pid, restarts }): Finding => {
+  const processes = up.processes.map(({ name, pid, restarts, script }): Finding => {
     const log = `${stack.home}/logs/${name}.log`;
-    if (!isAlive(pid))
+    if (!isRunning(pid, script))
       return { name, state: 'failed', found: 'not running', remedy: `its last words are in ${log}` };
     if (restarts === 0) return { name, state: 'ok', found: `process ${pid}` };
     return {

@@ -1,16 +1,17 @@
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { processTerminal } from '#adapters/cli/terminal.ts';
 import { type LocalStack, localStack } from '../local-stack.ts';
+import { isRunning } from '../process-identity.ts';
 import { readSettings } from '../settings.ts';
-import { isAlive, readUpFile, startStack } from '../up.ts';
+import { untilStopSignal } from '../stop-signal.ts';
+import { startStack } from '../up.ts';
+import { endOrphans, readUpFile } from '../up-file.ts';
 
 /** `landfall up`: everything, in the foreground, until Ctrl-C. */
 export async function up(): Promise<number> {
   const stack = localStack(process.env);
   const terminal = processTerminal();
-  const stopped = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
+  const stopped = untilStopSignal();
   const running = await startLocalStack(stack, (step) => terminal.note(`  ${step}`));
   terminal.print(`Landfall is up. State: ${stack.home}`);
   terminal.print(`Metadata API: ${stack.environment['LANDFALL_API']}`);
@@ -42,12 +43,17 @@ export async function down(): Promise<number> {
   const terminal = processTerminal();
   const running = readUpFile(stack);
   if (running === undefined) {
-    terminal.print(`Nothing is running for ${stack.home}.`);
+    const orphans = await endOrphans(stack);
+    terminal.print(
+      orphans.length === 0
+        ? `Nothing is running for ${stack.home}.`
+        : `Stopped what a killed run had left: ${orphans.join(', ')}.`,
+    );
     return EXIT.ok;
   }
   process.kill(running.pid, 'SIGTERM');
   const deadline = Date.now() + DOWN_WITHIN_MS;
-  while (isAlive(running.pid)) {
+  while (isRunning(running.pid, running.script)) {
     if (Date.now() > deadline) {
       throw new CommandError(
         `Process ${running.pid} did not stop within ${DOWN_WITHIN_MS / 1000} s. See ${stack.home}/logs.`,
