@@ -1,5 +1,5 @@
 // The storage emulator as a process: node emulators/storage/main.ts --config storage.json --data <folder> --port <n>
-// The configuration is `{ "accounts": [{ "name", "key", "hierarchical"? }], "archiveRehydrateSeconds"? }`.
+// The configuration is `{ "accounts": [{ "name", "key", "hierarchical"?, "events"? }], "archiveRehydrateSeconds"? }`.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
@@ -13,6 +13,7 @@ const ConfigurationSchema = z.strictObject({
         name: z.string().regex(/^[a-z0-9]{3,24}$/, 'must be 3 to 24 lower-case letters and digits'),
         key: z.base64(),
         hierarchical: z.boolean().optional(),
+        events: z.boolean().optional(),
       }),
     )
     .min(1),

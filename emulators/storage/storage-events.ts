@@ -16,20 +16,32 @@ export class StorageEvents {
   readonly #azurite: AzuriteClient;
   readonly #outbox: EventOutbox;
   readonly #endpoint: () => string;
+  readonly #silentAccounts: ReadonlySet<string>;
 
-  /** `endpoint` is the address clients use, without a slash at its end; known once the proxy listens. */
-  constructor(azurite: AzuriteClient, outbox: EventOutbox, endpoint: () => string) {
+  /**
+   * `endpoint` is the address clients use, without a slash at its end; known once the proxy listens. Accounts that are
+   * silent raise no events.
+   */
+  constructor(
+    azurite: AzuriteClient,
+    outbox: EventOutbox,
+    endpoint: () => string,
+    silentAccounts: ReadonlySet<string>,
+  ) {
     this.#azurite = azurite;
     this.#outbox = outbox;
     this.#endpoint = endpoint;
+    this.#silentAccounts = silentAccounts;
   }
 
   async created(cause: Cause, api: events.CreatingApi): Promise<void> {
+    if (this.#isSilent(cause)) return;
     const facts = await this.#factsOf(cause);
     this.#add(cause, (occasion) => events.blobCreated(occasion, api, facts));
   }
 
   async tierChanged(cause: Cause): Promise<void> {
+    if (this.#isSilent(cause)) return;
     const facts = await this.#factsOf(cause);
     this.#add(cause, (occasion) => events.blobTierChanged(occasion, facts));
   }
@@ -65,7 +77,12 @@ export class StorageEvents {
     );
   }
 
+  #isSilent({ address }: Cause): boolean {
+    return this.#silentAccounts.has(address.account);
+  }
+
   #add(cause: Cause, build: (occasion: events.EventOccasion) => events.StorageEvent): void {
+    if (this.#isSilent(cause)) return;
     const url = this.#endpoint() + cause.address.path;
     this.#outbox.add((sequencer) => build({ ...cause, url, sequencer, now: new Date() }));
   }

@@ -28,6 +28,8 @@ export interface StorageAccount {
   readonly key: string;
   /** Raises the events of an account with a hierarchical namespace. */
   readonly hierarchical?: boolean | undefined;
+  /** False for an account without a system topic in Event Grid: nobody hears of its blobs. True by default. */
+  readonly events?: boolean | undefined;
 }
 
 export interface StorageOptions {
@@ -72,7 +74,13 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
   const client = new AzuriteClient(azurite.port, options.tls !== undefined, accountKeys);
   const outbox = new EventOutbox(options.dataFolder, options.eventGridEndpoint);
   let endpoint = '';
-  const events = new StorageEvents(client, outbox, () => endpoint);
+  const silentAccounts = options.accounts.filter((account) => account.events === false);
+  const events = new StorageEvents(
+    client,
+    outbox,
+    () => endpoint,
+    new Set(silentAccounts.map(({ name }) => name)),
+  );
   const rehydrations = new Rehydrations(
     client,
     events,

@@ -162,7 +162,13 @@ function writeConfigurations(stack: LocalStack): void {
   mkdirSync(join(stack.home, 'config'), { recursive: true });
   write('service-bus-entities.json', serviceBusEntities());
   write('storage.json', {
-    accounts: stack.accounts.map(({ name, key, hierarchical }) => ({ name, key, hierarchical })),
+    accounts: stack.accounts.map(({ name, key, hierarchical, zone }) => ({
+      name,
+      key,
+      hierarchical,
+      // As in Azure: only accounts that Event Grid has a subscription for are listened to.
+      events: zone === 'landing',
+    })),
   });
   write('event-grid.json', eventGridConfiguration(stack));
   write('batch.json', batchConfiguration(stack));

@@ -34,6 +34,7 @@ describe('storage emulator', () => {
       accounts: [
         { name: 'landing', key: ACCOUNT_KEY },
         { name: 'lake', key: ACCOUNT_KEY, hierarchical: true },
+        { name: 'quiet', key: ACCOUNT_KEY, events: false },
       ],
       dataFolder,
       eventGridEndpoint: sink.endpoint,
@@ -116,6 +117,18 @@ describe('storage emulator', () => {
       await blob.withSnapshot(String(snapshot)).delete();
       await settled();
       assert.deepEqual(story(sink, '/quiet.bin'), ['BlobCreated PutBlob']);
+    });
+
+    it('says nothing of an account without a system topic', async () => {
+      const quiet = containerClient(storage.endpoint, 'quiet', 'recordings');
+      await quiet.create();
+      await quiet.getBlockBlobClient('drive 1/quiet.mf4').upload('hello', 5);
+      await quiet.deleteBlob('drive 1/quiet.mf4');
+      await flat.getBlockBlobClient('drive 1/loud.mf4').upload('hello', 5);
+      await settled();
+      const names = sink.events.map(({ subject }) => subject.split('/').at(-1));
+      assert.ok(names.includes('loud.mf4'));
+      assert.ok(!names.includes('quiet.mf4'));
     });
 
     it('orders the events of one name by their sequencer', async () => {
