@@ -1,4 +1,4 @@
-import type { Container, OperationInput, OperationResponse } from '@azure/cosmos';
+import type { Container, OperationInput, OperationResponse, PatchOperation } from '@azure/cosmos';
 import { RetryableFailure } from '#domain/failures.ts';
 import type { OutboxEntry, SagaChange, SagaStore } from '#domain/ports/saga-store.ts';
 import { statusOf } from '../service-failure.ts';
@@ -25,6 +25,12 @@ const BATCH_OPERATIONS_MAX = 100;
 /** A dependent operation of a batch in which another one failed (REST reference, "Transactional batch"). */
 const FAILED_DEPENDENCY = 424;
 const TRANSIENT_STATUSES = new Set([408, 429, 449, 500, 503]);
+
+/** What an entry of the outbox becomes when its message is sent. */
+const DISPATCHED: PatchOperation[] = [
+  { op: 'set', path: '/dispatched', value: true },
+  { op: 'set', path: '/ttl', value: DISPATCHED_TTL_SECONDS },
+];
 
 /** The saga of a measurement in the measurement's partition; one input is one transactional batch. */
 export class CosmosSagaStore<State> implements SagaStore<State> {
@@ -83,14 +89,30 @@ export class CosmosSagaStore<State> implements SagaStore<State> {
 
   async markDispatched(measurementId: string, outboxIds: readonly string[]): Promise<void> {
     const what = `the outbox of ${measurementId} could not be marked`;
+    for (let start = 0; start < outboxIds.length; start += BATCH_OPERATIONS_MAX) {
+      const ids = outboxIds.slice(start, start + BATCH_OPERATIONS_MAX);
+      if (!(await this.#markTogether(what, measurementId, ids)))
+        await this.#markEach(what, measurementId, ids);
+    }
+  }
+
+  /** One request for all. @returns false when nothing was marked, because one of them is gone. */
+  async #markTogether(what: string, measurementId: string, outboxIds: readonly string[]): Promise<boolean> {
+    const operations = outboxIds.map((id) => ({
+      operationType: 'Patch' as const,
+      id: idOfText(id),
+      resourceBody: { operations: DISPATCHED },
+    }));
+    const { result = [] } = await request(what, () => this.#container.items.batch(operations, measurementId));
+    return result.length === outboxIds.length && result.every(({ statusCode }) => statusCode < 300);
+  }
+
+  async #markEach(what: string, measurementId: string, outboxIds: readonly string[]): Promise<void> {
     await Promise.all(
       outboxIds.map((id) =>
         request(what, async () => {
           try {
-            await this.#container.item(idOfText(id), measurementId).patch([
-              { op: 'set', path: '/dispatched', value: true },
-              { op: 'set', path: '/ttl', value: DISPATCHED_TTL_SECONDS },
-            ]);
+            await this.#container.item(idOfText(id), measurementId).patch(DISPATCHED);
           } catch (error) {
             // Marked long ago, and gone since.
             if (statusOf(error) !== 404) throw error;
