@@ -43,7 +43,11 @@ export class RoadStack {
 
   static async start(environment: Readonly<Record<string, string>>): Promise<RoadStack> {
     // Waiting times are the product's own: what the sweeps do for the bench, they do for everybody.
-    const stack = await startRunningStack({ LANDFALL_TASK_POLL_SECONDS: '5', ...environment });
+    const stack = await startRunningStack({
+      LANDFALL_TASK_POLL_SECONDS: '5',
+      LANDFALL_LANDING_SWEEP_SECONDS: '10',
+      ...environment,
+    });
     const settings = readSettings(localStack(stack.environment).environment);
     return new RoadStack(stack, settings, await RoadWatch.start(serviceBusAccessOf(settings)));
   }
