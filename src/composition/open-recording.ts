@@ -9,7 +9,7 @@ import {
 } from '#formats/recording-reader.ts';
 
 /** Readers are loaded when they are needed: a task reads one format, and starting a process is most of its time. */
-const READERS: Readonly<Partial<Record<RecordingFormat, () => Promise<OpenRecording>>>> = {
+const READERS: Readonly<Record<RecordingFormat, () => Promise<OpenRecording>>> = {
   rosbag: async () => (await import('#formats/rosbag/open-rosbag.ts')).openRosbag,
   mcap: async () => (await import('#formats/mcap/open-mcap.ts')).openMcap,
   mdf4: async () => (await import('#formats/mdf4/open.ts')).openMdf4,
@@ -33,11 +33,6 @@ export function formatOf(firstBytes: Uint8Array, name: string): RecordingFormat 
 /** @throws {RecordingFormatError} when the file is in no known format, or nothing of it can be read. */
 export async function openRecording(source: ByteSource, options: OpenOptions): Promise<RecordingReader> {
   const format = await detectFormat(source, options.name);
-  const load = READERS[format];
-  if (load === undefined) {
-    const what = `no reader for ${format} is part of this version; convert the file to MDF 4 or MCAP`;
-    throw new RecordingFormatError(options.name, format, what);
-  }
-  const open = await load();
+  const open = await READERS[format]();
   return open(source, options);
 }
