@@ -62,4 +62,15 @@ describe('scene rules', () => {
     const weave = Array.from({ length: 120 }, (_, index) => 0.3 * Math.sin((index / 60) * 2 * Math.PI));
     assert.deepEqual(detectScenes(inputOf(120, { yawRate: columnOf(weave) })), []);
   });
+
+  it('do not join what lies on both sides of a pause of the recorder', () => {
+    const still = inputOf(120, { speed: columnOf(Array.from({ length: 120 }, () => 0)) });
+    const paused = still.timestampsNs.map((time, index) => (index < 60 ? time : time + 3_600_000_000_000n));
+    const scenes = detectScenes({ ...still, timestampsNs: paused });
+    assert.deepEqual(
+      scenes.map((scene) => scene.type),
+      ['standstill', 'standstill'],
+    );
+    assert.ok(scenes.every((scene) => scene.endTimeNs - scene.startTimeNs < 3_000_000_000n));
+  });
 });

@@ -66,4 +66,55 @@ describe('the motion of a vehicle', () => {
   it('is unknown where nothing tells', () => {
     assert.equal(speedOf(sourceOf({ 'imu.linear_acceleration.x': { column: columnOf([1]) } })), undefined);
   });
+
+  it('is not that of a radar’s target, a fan or an engine', () => {
+    const other = { column: columnOf(speeds.map(() => 99)), unit: 'm/s' };
+    const own = { column: columnOf(speeds), unit: 'm/s' };
+    const speed = speedOf(
+      sourceOf({
+        'can.RADAR.REL_SPEED': other,
+        'can.HVAC.FAN_SPEED': other,
+        'can.ENGINE.TARGET_SPEED': other,
+        'Speed.VehicleSpeed': own,
+      }),
+    );
+    assert.equal(speed?.source, 'Speed.VehicleSpeed in m/s');
+  });
+
+  it('is not believed where it contradicts the way between positions', () => {
+    const positions = states.map(positionOf);
+    const columns = {
+      'can.BRAKE.SPEED': { column: columnOf(speeds.map(() => 40)), unit: 'm/s' },
+      'gnss.latitude': { column: columnOf(positions.map((position) => position.latitudeDegrees)) },
+      'gnss.longitude': { column: columnOf(positions.map((position) => position.longitudeDegrees)) },
+    };
+    assert.equal(speedOf(sourceOf(columns))?.source, 'way between positions 1 s apart');
+    const twist = { ...columns, 'odom.twist.twist.linear.x': { column: columnOf(speeds) } };
+    assert.equal(speedOf(sourceOf(twist))?.source, 'length of odom.twist.twist.linear.x');
+  });
+
+  it('is the mean of the wheels where nothing says the speed', () => {
+    const wheel = (factor: number) => ({
+      column: columnOf(speeds.map((value) => value * factor * 3.6)),
+      unit: 'km/h',
+    });
+    const speed = speedOf(
+      sourceOf({
+        'WheelSpeeds.WheelSpeedFrontLeft': wheel(0.9),
+        'WheelSpeeds.WheelSpeedFrontRight': wheel(1.1),
+      }),
+    );
+    assert.ok(Math.abs(speed!.values[300]! - speeds[300]!) < 1e-9);
+  });
+
+  it('turns to the left also by an IMU that is mounted upside down', () => {
+    const yawRate = yawRateOf(
+      sourceOf({
+        'imu.angular_velocity.z': { column: columnOf([-0.2, -0.2]), unit: 'rad/s' },
+        'imu.linear_acceleration.z': { column: columnOf([-9.8, -9.7]), unit: 'm/s²' },
+      }),
+    );
+    assert.deepEqual([...yawRate!.values], [0.2, 0.2]);
+    assert.match(yawRate!.source, /z axis points down/);
+  });
 });
