@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { ContainerModule } from 'inversify';
 import { parseBlobEvents } from '#domain/blob-event.ts';
 import { TerminalFailure } from '#domain/failures.ts';
+import type { Envelope } from '#domain/messages.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { Clock } from '#domain/ports/clock.ts';
 import type { LandingStore } from '#domain/ports/landing-store.ts';
@@ -36,16 +38,41 @@ function landingOf(
   );
 }
 
+/** The trace of the event under way: what Landing announces because of it belongs to its trace. */
+const traceUnderWay = new AsyncLocalStorage<string>();
+
+function tracing(sender: MessageSender): MessageSender {
+  return {
+    send: (messages) => {
+      const traceparent = traceUnderWay.getStore();
+      if (traceparent === undefined || traceparent === '') return sender.send(messages);
+      return sender.send(
+        messages.map((message) => ({
+          ...message,
+          envelope: { ...message.envelope, traceparent } as Envelope,
+        })),
+      );
+    },
+  };
+}
+
 /** Consumes blob events; sweeps the folders that wait. */
 export const landingModule = new ContainerModule(({ bind }) => {
   bind(ROLES).toResolvedValue(
     (settings, store, blobs, sender, clock, telemetry) => {
-      const landing = landingOf(settings, store, blobs, sender, clock, telemetry);
-      return consumerRole({ settings, telemetry }, LANDING_QUEUE, CONCURRENCY, async ({ body }) => {
-        const parsed = parseBlobEvents(body);
-        if (!parsed.ok) throw new TerminalFailure('message-invalid', parsed.problem);
-        for (const event of parsed.events) await landing.handle(event);
-      });
+      const landing = landingOf(settings, store, blobs, tracing(sender), clock, telemetry);
+      return consumerRole(
+        { settings, telemetry },
+        LANDING_QUEUE,
+        CONCURRENCY,
+        async ({ body, traceparent }) => {
+          const parsed = parseBlobEvents(body);
+          if (!parsed.ok) throw new TerminalFailure('message-invalid', parsed.problem);
+          for (const event of parsed.events) {
+            await traceUnderWay.run(traceparent ?? '', () => landing.handle(event));
+          }
+        },
+      );
     },
     [SETTINGS, LANDING_STORE, BLOBS, MESSAGES, CLOCK, TELEMETRY],
   );

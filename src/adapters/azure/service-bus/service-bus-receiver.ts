@@ -202,13 +202,19 @@ export class QueueReceiver {
   ): Promise<{ readonly error: unknown } | undefined> {
     const { handle, telemetry, queue } = this.#options;
     const signal = AbortSignal.any([lost, this.#stopHandling.signal]);
-    const { traceparent, messageId, deliveryCount, copyNumber } = received;
+    const { traceparent, messageId, deliveryCount, copyNumber, measurementId } = received;
     try {
       await telemetry.span(
         `consume ${queue}`,
         {
           kind: 'consumer',
-          attributes: { queue, messageId, deliveryCount, copyNumber },
+          attributes: {
+            queue,
+            messageId,
+            deliveryCount,
+            copyNumber,
+            ...(measurementId === undefined ? {} : { measurementId }),
+          },
           ...(traceparent === undefined ? {} : { parent: traceparent }),
         },
         (span) => handle({ ...received, traceparent: span.traceparent }, signal),

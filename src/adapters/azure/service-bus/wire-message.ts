@@ -19,6 +19,8 @@ export interface ReceivedMessage {
   readonly copyNumber: number;
   readonly failureCount: number;
   readonly enqueuedAt?: Date;
+  /** Of our own messages. */
+  readonly measurementId?: string;
   /** W3C trace context of whoever sent it; while it is handled, of the handling. */
   readonly traceparent?: string;
   /** Of a dead letter: where it died and why. */
@@ -70,6 +72,9 @@ export function receivedMessageOf(message: ServiceBusReceivedMessage): ReceivedM
     copyNumber: Number(properties[COPY_NUMBER] ?? 0),
     failureCount: Number(properties[FAILURE_COUNT] ?? 0),
     ...(message.enqueuedTimeUtc === undefined ? {} : { enqueuedAt: message.enqueuedTimeUtc }),
+    ...(typeof properties['measurementId'] === 'string'
+      ? { measurementId: properties['measurementId'] }
+      : {}),
     ...(typeof traceparent === 'string' ? { traceparent } : {}),
     ...(reason === undefined && message.deadLetterSource === undefined
       ? {}
