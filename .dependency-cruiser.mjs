@@ -103,7 +103,7 @@ export default {
       comment: 'Vendor types stay in src/adapters/azure; translate there.',
       severity: 'error',
       from: { path: '^(src|containers)', pathNot: '^src/adapters/azure' },
-      to: { path: '^(node_modules/)?@azure/' },
+      to: { path: '(^|/)node_modules/@azure/|^@azure/' },
     },
     {
       name: 'inversify-only-in-composition',
@@ -141,7 +141,7 @@ export default {
       comment: 'An emulator that shares our code, or the SDK it is tested with, agrees with our mistakes.',
       severity: 'error',
       from: { path: '^emulators' },
-      to: { path: '^(src|containers|test|scripts)/|^(node_modules/)?@azure/' },
+      to: { path: '^(src|containers|test|scripts)/|(^|/)node_modules/@azure/|^@azure/' },
     },
     {
       name: 'emulators-do-not-know-each-other',
