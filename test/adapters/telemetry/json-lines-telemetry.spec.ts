@@ -3,6 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { JsonLinesTelemetry } from '#adapters/telemetry/json-lines-telemetry.ts';
+import { telemetryContract } from '#test/contract/telemetry.contract.ts';
+
+telemetryContract(
+  'JSON lines',
+  async () => new JsonLinesTelemetry('role', join(mkdtempSync(join(tmpdir(), 'telemetry-')), 'spans.jsonl')),
+);
 
 describe('telemetry as JSON lines', () => {
   let folder: string;

@@ -125,6 +125,11 @@ export class MemoryBroker implements MessageSender, MessageResender {
     return { queue: name, message: held.message, deliveryCount: held.deliveryCount, lock };
   }
 
+  /** What lies in a queue now, as it would arrive; nothing is locked. */
+  peek(name: string): readonly { readonly messageId: string; readonly body: unknown }[] {
+    return this.#queue(name).held.map(({ message: { messageId, body } }) => ({ messageId, body }));
+  }
+
   /** Resolves when the queue may have a message. */
   available(name: string): Promise<void> {
     const queue = this.#queue(name);

@@ -13,7 +13,8 @@ export class QuietTelemetry implements Telemetry {
     options: { readonly parent?: string },
     work: (span: Span) => Promise<T>,
   ): Promise<T> {
-    const traceparent = options.parent ?? `00-${'0'.repeat(31)}1-${'0'.repeat(15)}1-01`;
+    const isContext = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(options.parent ?? '');
+    const traceparent = isContext ? options.parent! : `00-${'0'.repeat(31)}1-${'0'.repeat(15)}1-01`;
     return work({ traceparent, set() {} });
   }
 
