@@ -84,7 +84,9 @@ export class CosmosStageRunStore implements StageRunStore {
     ]);
     const [created, counted] = results;
     if (created?.statusCode === 409 || (counted?.statusCode ?? 500) < 300) {
-      const run = await this.find(stageRunId);
+      // A patch is answered with what it made of the document.
+      const patched = counted?.resourceBody as Partial<RunItem> | undefined;
+      const run = patched?.run ?? (await this.find(stageRunId));
       if (run !== undefined) return run;
     }
     if (counted?.statusCode === 404 || created?.statusCode === 409) {
