@@ -62,7 +62,7 @@ export async function startStack(options: UpOptions): Promise<RunningStack> {
     removeUpFile(stack);
   };
   try {
-    writeConfigurations(stack);
+    writeConfigurations(stack, { ...process.env, ...options.environment });
     for (const definition of emulators(stack, options.environment)) {
       onStep(`starting ${definition.name}`);
       await supervisor.start(definition);
@@ -156,12 +156,15 @@ function workers(stack: LocalStack, environment: UpOptions['environment']): read
 }
 
 /** What the emulators are told; written at every start, so that a new version of the code is what runs. */
-function writeConfigurations(stack: LocalStack): void {
+function writeConfigurations(stack: LocalStack, environment: UpOptions['environment']): void {
   const write = (name: string, content: object) =>
     writeFileSync(join(stack.home, 'config', name), JSON.stringify(content, null, 2), { mode: 0o600 });
   mkdirSync(join(stack.home, 'config'), { recursive: true });
   write('service-bus-entities.json', serviceBusEntities());
+  const rehydrateSeconds = environment['LANDFALL_ARCHIVE_REHYDRATE_SECONDS'];
   write('storage.json', {
+    // How long leaving the Archive tier takes; hours in Azure, at once here unless somebody asks for it.
+    ...(rehydrateSeconds === undefined ? {} : { archiveRehydrateSeconds: Number(rehydrateSeconds) }),
     accounts: stack.accounts.map(({ name, key, hierarchical, zone }) => ({
       name,
       key,
