@@ -69,6 +69,17 @@ describe('a raw image', () => {
     nearRed([...image('nv21', 2, 2, [76, 76, 76, 76, 255, 85]).data.subarray(0, 3)]);
   });
 
+  it('is converted from YUV without mixing up the two chroma values', () => {
+    // Y 29, U 255, V 107 is pure blue.
+    for (const [encoding, data] of [
+      ['uyvy', [255, 29, 107, 29]],
+      ['nv12', [29, 29, 29, 29, 255, 107]],
+    ] as const) {
+      const [red, green, blue] = image(encoding, 2, encoding === 'uyvy' ? 1 : 2, data).data;
+      assert.ok(red! < 5 && green! < 5 && blue! > 250, `${encoding}: ${red} ${green} ${blue}`);
+    }
+  });
+
   it('of depth in metres becomes millimetres, 0 where nothing was seen', () => {
     const metres = new Uint8Array(Float32Array.of(1.5, Number.NaN, 100, -1).buffer);
     const { data } = image('32FC1', 4, 1, [...metres]);

@@ -105,6 +105,12 @@ describe('extraction of a real drive', function () {
       file.table?.columns.some((column) => column.name === 'VXFL'),
     );
     assert.equal(wheelSpeeds?.rowCount, 4974);
+    const [frontLeft] = await queryParquet(
+      await bench.blobs.readPinned(wheelSpeeds!),
+      'SELECT round(min("VXFL"), 6) AS min, round(max("VXFL"), 6) AS max, round(sum("VXFL"), 3) AS sum FROM {file}',
+    );
+    // expected.json, decodedWithDbc: what asammdf decodes from 0xAA of bus 1.
+    assert.deepEqual(frontLeft, { min: 28.83, max: 71.77, sum: 299_938.7 });
     assert.deepEqual(rows('/imu/data'), [6256]);
     const { synchronized } = await bench.follow(extracted);
     assert.deepEqual(bench.scenes, []);
