@@ -3,6 +3,7 @@ import { DEMO_DRIVE } from '#adapters/drive-simulator/drive.ts';
 import { writeDriveBag } from '#adapters/drive-simulator/drive-bag.ts';
 import { memorySink } from '#formats/byte-source.ts';
 import { RoadBench } from '#test/support/road-bench.ts';
+import { tarNames } from '#test/support/tar-names.ts';
 
 const START_NS = 1_750_000_000_000_000_000n;
 
@@ -41,6 +42,8 @@ describe('extraction of recordings as they are', function () {
     assert.equal(frames.length, 4);
     const [result] = await bench.results('landfall/package');
     assert.equal(result?.facts['frameCount'], 50);
+    const names = tarNames(await bench.blobs.readPinned(shared.manifest.files[0]!));
+    assert.equal(new Set(names).size, 2 + 50, 'frames of the second file do not take the names of the first');
     assert.equal(shared.said.outcome, 'succeeded');
   });
 

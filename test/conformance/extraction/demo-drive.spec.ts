@@ -5,6 +5,7 @@ import type { ResultFile } from '#domain/result-manifest.ts';
 import { memorySink } from '#formats/byte-source.ts';
 import { queryParquet } from '#test/support/parquet-query.ts';
 import { RoadBench, type StageOutput } from '#test/support/road-bench.ts';
+import { tarNames } from '#test/support/tar-names.ts';
 
 const START_NS = 1_750_000_000_000_000_000n;
 
@@ -142,15 +143,3 @@ describe('the demo drive, from its bag to the partner', function () {
     );
   });
 });
-
-/** Names in a tar file (POSIX.1-1988, ustar): name in bytes 0 to 100, size in octal at 124. */
-function tarNames(bytes: Uint8Array): string[] {
-  const text = (from: number, length: number) =>
-    new TextDecoder().decode(bytes.subarray(from, from + length)).split('\0')[0] ?? '';
-  const names: string[] = [];
-  for (let at = 0; text(at, 100) !== ''; ) {
-    names.push(text(at, 100));
-    at += 512 + Math.ceil(Number.parseInt(text(at + 124, 12), 8) / 512) * 512;
-  }
-  return names;
-}
