@@ -1,5 +1,6 @@
 // `npm run bench -- <bench> [options]`: one measurement of the product, printed as tables for docs/benchmarks.md.
 const BENCHES: Readonly<Record<string, () => Promise<{ run(words: readonly string[]): Promise<number> }>>> = {
+  formats: () => import('#test/bench/formats/formats.ts'),
   road: () => import('#test/bench/road/road.ts'),
 };
 

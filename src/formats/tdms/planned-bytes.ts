@@ -5,14 +5,17 @@ export interface ByteRange {
   readonly lengthBytes: number;
 }
 
-interface Block {
+/** What one read brought. */
+export interface Block {
+  /** In the file. */
   readonly offset: number;
   readonly bytes: Uint8Array;
+  readonly view: DataView;
 }
 
 const GAP_BYTES_MAX = 1 << 16;
 const READ_BYTES_MAX = 1 << 22;
-const KEPT_BYTES_MAX = 1 << 26;
+const KEPT_BYTES_MAX = 1 << 25;
 const READS_AT_ONCE = 8;
 
 /**
@@ -47,7 +50,7 @@ export class PlannedBytes {
   async #read({ offset, lengthBytes }: ByteRange): Promise<Block> {
     const bytes = await this.#source.read(offset, lengthBytes);
     this.#onBytes(lengthBytes);
-    return { offset, bytes };
+    return { offset, bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) };
   }
 
   #keep(blocks: readonly Block[]): void {
@@ -88,19 +91,24 @@ export class LoadedBytes {
     this.#blocks = blocks;
   }
 
-  find({ offset, lengthBytes }: ByteRange): Uint8Array | undefined {
+  find({ offset, lengthBytes }: ByteRange): Block | undefined {
     if (this.#last === undefined || !holds(this.#last, offset, lengthBytes)) {
       this.#last = this.#blocks.find((block) => holds(block, offset, lengthBytes));
     }
-    const block = this.#last;
-    return block?.bytes.subarray(offset - block.offset, offset - block.offset + lengthBytes);
+    return this.#last;
+  }
+
+  /** The block that holds a planned range. */
+  block(range: ByteRange): Block {
+    const found = this.find(range);
+    if (found === undefined) throw new Error(`range ${range.offset}+${range.lengthBytes} was not planned`);
+    return found;
   }
 
   bytes(range: ByteRange): Uint8Array {
     if (range.lengthBytes === 0) return new Uint8Array(0);
-    const found = this.find(range);
-    if (found === undefined) throw new Error(`range ${range.offset}+${range.lengthBytes} was not planned`);
-    return found;
+    const { offset, bytes } = this.block(range);
+    return bytes.subarray(range.offset - offset, range.offset - offset + range.lengthBytes);
   }
 }
 

@@ -3,7 +3,7 @@ import { validUtf8 } from '../messages/valid-utf8.ts';
 import type { VariableValues } from '../recording-reader.ts';
 import type { Run } from './channel-cursor.ts';
 import { isNumberKind, type NumberKind, sizeBytesOf, type ValueKind } from './data-types.ts';
-import type { ByteRange, LoadedBytes } from './planned-bytes.ts';
+import type { Block, ByteRange, LoadedBytes } from './planned-bytes.ts';
 import { SECONDS_1904_TO_1970 } from './timestamp.ts';
 
 export type NumberValues =
@@ -69,19 +69,20 @@ export function numbersOf(
 ): Decoded<NumberValues> {
   const rowCount = rowsOf(runs);
   const values = new ARRAYS[kind](rowCount);
+  const target = targetOf(values);
   const validity = new Validity(rowCount);
   let row = 0;
   for (const run of runs) {
     const field = fieldOf(run, scaleId);
-    if (field !== undefined && field.bit !== undefined) {
-      gatherBits(values, row, run, field, loaded.bytes(rangeOf(run)));
-    } else if (field?.kind === kind) {
-      gather(values, row, run, field, loaded.bytes(rangeOf(run)));
-    } else if (field !== undefined && kind === 'float64' && isNumberKind(field.kind)) {
-      const own = new ARRAYS[field.kind](run.count);
-      gather(own, 0, run, field, loaded.bytes(rangeOf(run)));
-      (values as Float64Array).set(asFloat64(own), row);
-    } else validity.clear(row, run.count);
+    if (field === undefined) validity.clear(row, run.count);
+    else {
+      const block = loaded.block(rangeOf(run));
+      if (field.bit !== undefined) gatherBits(values, row, run, field, block);
+      else if (field.kind === kind) gather(target, row, run, field.byteOffset, block);
+      else if (values instanceof Float64Array && isNumberKind(field.kind)) {
+        convert(values, row, run, field.byteOffset, field.kind, block);
+      } else validity.clear(row, run.count);
+    }
     row += run.count;
   }
   if (kind === 'bool') for (let i = 0; i < rowCount; i++) values[i] = values[i] === 0 ? 0 : 1;
@@ -98,51 +99,113 @@ export function asFloat64(values: NumberValues): Float64Array {
   return new Float64Array(values);
 }
 
+/** A column under way, as the words that values are moved in. */
+interface Target {
+  readonly sizeBytes: number;
+  readonly bytes: Uint8Array;
+  readonly halves: Uint16Array;
+  readonly words: Uint32Array;
+}
+
+const NO_HALVES = new Uint16Array(0);
+const NO_WORDS = new Uint32Array(0);
+
+function targetOf(values: NumberValues): Target {
+  const { buffer, byteOffset, byteLength, BYTES_PER_ELEMENT: sizeBytes } = values;
+  return {
+    sizeBytes,
+    bytes: new Uint8Array(buffer, byteOffset, byteLength),
+    halves: sizeBytes === 2 ? new Uint16Array(buffer, byteOffset, byteLength / 2) : NO_HALVES,
+    words: sizeBytes >= 4 ? new Uint32Array(buffer, byteOffset, byteLength / 4) : NO_WORDS,
+  };
+}
+
 /** Moves values of the same size from where they lie to where they belong; bytes are turned when big endian. */
-function gather(values: NumberValues, row: number, run: Run, field: Field, bytes: Uint8Array): void {
-  const sizeBytes = values.BYTES_PER_ELEMENT;
+function gather(target: Target, row: number, run: Run, byteOffset: number, block: Block): void {
+  const { sizeBytes, bytes, halves, words } = target;
   const { count, strideBytes, isLittle } = run;
+  const { view } = block;
+  let from = run.offset - block.offset + byteOffset;
   if (strideBytes === sizeBytes && isLittle) {
-    const target = new Uint8Array(values.buffer, values.byteOffset + row * sizeBytes, count * sizeBytes);
-    target.set(bytes.subarray(0, count * sizeBytes));
+    bytes.set(block.bytes.subarray(from, from + count * sizeBytes), row * sizeBytes);
     return;
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const at = values.byteOffset + row * sizeBytes;
-  let from = field.byteOffset;
+  const end = row + count;
   switch (sizeBytes) {
-    case 1: {
-      const target = new Uint8Array(values.buffer, at, count);
-      for (let i = 0; i < count; i++, from += strideBytes) target[i] = bytes[from]!;
+    case 1:
+      for (let i = row; i < end; i++, from += strideBytes) bytes[i] = view.getUint8(from);
       return;
-    }
-    case 2: {
-      const target = new Uint16Array(values.buffer, at, count);
-      for (let i = 0; i < count; i++, from += strideBytes) target[i] = view.getUint16(from, isLittle);
+    case 2:
+      for (let i = row; i < end; i++, from += strideBytes) halves[i] = view.getUint16(from, isLittle);
       return;
-    }
-    case 4: {
-      const target = new Uint32Array(values.buffer, at, count);
-      for (let i = 0; i < count; i++, from += strideBytes) target[i] = view.getUint32(from, isLittle);
+    case 4:
+      for (let i = row; i < end; i++, from += strideBytes) words[i] = view.getUint32(from, isLittle);
       return;
-    }
     default: {
-      const target = new Uint32Array(values.buffer, at, count * 2);
       const [low, high] = isLittle ? [0, 4] : [4, 0];
-      for (let i = 0; i < count; i++, from += strideBytes) {
-        target[2 * i] = view.getUint32(from + low, isLittle);
-        target[2 * i + 1] = view.getUint32(from + high, isLittle);
+      for (let i = row; i < end; i++, from += strideBytes) {
+        words[2 * i] = view.getUint32(from + low, isLittle);
+        words[2 * i + 1] = view.getUint32(from + high, isLittle);
       }
     }
   }
 }
 
+/** Numbers of another kind as float64; one loop per kind, since a call per value would cost more than its work. */
+function convert(
+  values: Float64Array,
+  row: number,
+  run: Run,
+  byteOffset: number,
+  kind: NumberKind,
+  block: Block,
+): void {
+  const { strideBytes, isLittle } = run;
+  const { view } = block;
+  const end = row + run.count;
+  let from = run.offset - block.offset + byteOffset;
+  switch (kind) {
+    case 'int8':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getInt8(from);
+      return;
+    case 'bool':
+    case 'uint8':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getUint8(from);
+      return;
+    case 'int16':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getInt16(from, isLittle);
+      return;
+    case 'uint16':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getUint16(from, isLittle);
+      return;
+    case 'int32':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getInt32(from, isLittle);
+      return;
+    case 'uint32':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getUint32(from, isLittle);
+      return;
+    case 'int64':
+      for (let i = row; i < end; i++, from += strideBytes)
+        values[i] = Number(view.getBigInt64(from, isLittle));
+      return;
+    case 'uint64':
+      for (let i = row; i < end; i++, from += strideBytes)
+        values[i] = Number(view.getBigUint64(from, isLittle));
+      return;
+    case 'float32':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getFloat32(from, isLittle);
+      return;
+    case 'float64':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getFloat64(from, isLittle);
+  }
+}
+
 /** A digital line: one bit of each row. */
-function gatherBits(values: NumberValues, row: number, run: Run, field: Field, bytes: Uint8Array): void {
+function gatherBits(values: NumberValues, row: number, run: Run, field: Field, block: Block): void {
   const isBig = values instanceof BigInt64Array || values instanceof BigUint64Array;
-  let from = field.byteOffset;
+  let from = run.offset - block.offset + field.byteOffset;
   for (let i = 0; i < run.count; i++, from += run.strideBytes) {
-    const bit = (bytes[from]! >> field.bit!) & 1;
+    const bit = (block.bytes[from]! >> field.bit!) & 1;
     if (isBig) values[row + i] = BigInt(bit);
     else values[row + i] = bit;
   }
@@ -156,15 +219,11 @@ export function complexPartOf(runs: readonly Run[], loaded: LoadedBytes, part: 0
   let row = 0;
   for (const run of runs) {
     const field = fieldOf(run, undefined);
-    const isSingle = field?.kind === 'complex64';
-    if (!isSingle && field?.kind !== 'complex128') validity.clear(row, run.count);
-    else {
-      const bytes = loaded.bytes(rangeOf(run));
-      const half = isSingle ? new Float32Array(run.count) : values.subarray(row, row + run.count);
-      const byteOffset = part * half.BYTES_PER_ELEMENT;
-      gather(half, 0, run, { kind: 'float64', byteOffset }, bytes);
-      if (isSingle) values.set(half, row);
-    }
+    if (field?.kind === 'complex64') {
+      convert(values, row, run, part * 4, 'float32', loaded.block(rangeOf(run)));
+    } else if (field?.kind === 'complex128') {
+      convert(values, row, run, part * 8, 'float64', loaded.block(rangeOf(run)));
+    } else validity.clear(row, run.count);
     row += run.count;
   }
   return { values, ...validity.found() };
@@ -185,11 +244,11 @@ export function timestampsOf(runs: readonly Run[], loaded: LoadedBytes): Decoded
     const field = fieldOf(run, undefined);
     if (field?.kind !== 'timestamp') validity.clear(row, run.count);
     else {
-      const bytes = loaded.bytes(rangeOf(run));
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      const block = loaded.block(rangeOf(run));
+      const { view } = block;
       const { isLittle } = run;
       const [fractionHigh, fractionLow, secondsHigh, secondsLow] = isLittle ? [4, 0, 12, 8] : [8, 12, 0, 4];
-      let from = field.byteOffset;
+      let from = run.offset - block.offset + field.byteOffset;
       for (let i = 0; i < run.count; i++, from += run.strideBytes) {
         const seconds =
           view.getInt32(from + secondsHigh, isLittle) * HIGH +

@@ -12,7 +12,7 @@ import {
 } from './sensor-scales.ts';
 import type { Properties } from './structure.ts';
 
-/** The numbers a scale begins with: the channel's own, or those of one of its DAQmx scalers. */
+/** The numbers a scale begins with: the channel's own, or those of one of its DAQmx scalers; new ones at each call. */
 export interface RawNumbers {
   plain(): Float64Array;
   scaler(scaleId: number): Float64Array;
@@ -73,7 +73,8 @@ function compile(properties: Properties, index: number, depth: number): Scaling 
       text: `${name}(${left.text}, ${right.text})`,
       apply(raw) {
         const [lefts, rights] = [left.apply(raw), right.apply(raw)];
-        return rights.map((value, row) => value + sign * lefts[row]!);
+        for (let row = 0; row < rights.length; row++) rights[row] = rights[row]! + sign * lefts[row]!;
+        return rights;
       },
     };
   }
@@ -86,7 +87,10 @@ function evaluationOf(type: string, settings: ScaleSettings): Evaluate {
   switch (type) {
     case 'Linear': {
       const [slope, intercept] = [settings.number('Slope'), settings.number('Y_Intercept')];
-      return (values) => values.map((value) => value * slope + intercept);
+      return (values) => {
+        for (let row = 0; row < values.length; row++) values[row] = values[row]! * slope + intercept;
+        return values;
+      };
     }
     case 'Polynomial':
       return polynomial(settings.numbers('Coefficients', settings.optional('Coefficients_Size') ?? 4));

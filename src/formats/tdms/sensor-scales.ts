@@ -1,6 +1,6 @@
 import { type Piece, THERMOCOUPLES } from './thermocouples.ts';
 
-/** Numbers in, numbers out; may return what it was given. */
+/** Numbers in, numbers out; may change and return what it was given. */
 export type Evaluate = (values: Float64Array) => Float64Array;
 
 /** A scale that cannot be applied: it lacks a property, is of an unknown type, or needs itself. */
