@@ -76,6 +76,11 @@ export const MeasurementFields = z.object({
   updatedAt: z.string().optional(),
 });
 
+/** Which attempt of which generation each stage of a measurement is at. */
+export const StageAttempts = z.object({
+  stages: z.partialRecord(Stage, z.object({ state: StageState, generation: z.int(), attempt: z.int() })),
+});
+
 export const DataStreamFields = z.object({
   dataStreamId: z.string(),
   dataStreamKind: z.string(),

@@ -10,6 +10,7 @@ import { measurementIdOf } from '#domain/identity.ts';
 import { type DataOf, type Envelope, envelopeOf, type MessageType } from '#domain/messages.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
+import type { MetadataDocument } from '#domain/ports/saga-store.ts';
 import type { TaskConfiguration } from '#domain/task-configuration.ts';
 import { TASK_CONFIGURATION_VARIABLE } from '#domain/task-configuration.ts';
 import { type BlobLocation, type Recording, ZONES } from '#domain/vocabulary.ts';
@@ -35,6 +36,9 @@ export class StageBench {
       this.sent.push(...messages);
     },
   };
+  /** The measurement documents, as the saga would have written them. */
+  readonly measurements = new Map<string, MetadataDocument>();
+  readonly metadata = { measurement: async (measurementId: string) => this.measurements.get(measurementId) };
   readonly accounts = {
     accounts: async () =>
       ZONES.map((zone) => ({

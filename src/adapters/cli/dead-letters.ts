@@ -47,7 +47,7 @@ export async function replayDeadLetters(
   id: string | undefined,
   options: ReplayOptions,
 ): Promise<number> {
-  const { all, reason, queue, why, rate, dryRun, json } = options;
+  const { all, reason, queue, why, rate, operation, dryRun, json } = options;
   const byFilter = all || reason !== undefined || queue !== undefined;
   if (id === undefined && !byFilter) {
     throw new CommandError(
@@ -67,6 +67,7 @@ export async function replayDeadLetters(
     ...(reason === undefined ? {} : { reason }),
     ...(queue === undefined ? {} : { queue }),
     ...(why === undefined ? {} : { why }),
+    ...(operation === undefined ? {} : { operationId: operation }),
     ratePerSecond: rate,
     dryRun,
     actor,

@@ -65,6 +65,7 @@ export interface ReplayOptions {
   readonly queue?: string;
   readonly why?: string;
   readonly rate: number;
+  readonly operation?: string;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -286,6 +287,7 @@ function operationsCommands(program: Command, actions: Actions, take: Take): voi
     .option('--queue <queue>', 'only messages of this queue')
     .option('--why <text>', 'for the audit')
     .option('--rate <number>', 'messages per second', positiveNumber, 50)
+    .option('--operation <id>', 'go on with a replay that was interrupted, under its audit entry')
     .option('--dry-run', 'count only', false)
     .addOption(asJson())
     .action((id, options) => take(actions.deadLettersReplay(id, options)));

@@ -34,6 +34,11 @@ const VehicleConfiguration = z.object({
 });
 
 export const ReplayRequest = z.object({
+  /** The id of an operation that was interrupted and is to go on; a new one when absent. */
+  operationId: z
+    .string()
+    .regex(/^[\w-]{1,100}$/)
+    .optional(),
   failedMessageIds: z.array(z.string()).optional(),
   all: z.boolean().default(false),
   reason: z.string().optional(),

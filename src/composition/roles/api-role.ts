@@ -157,8 +157,8 @@ function operationsOf(ports: ApiPorts): MetadataOperations {
     saveVehicleConfiguration: (vin, request) => saveVehicle(ports, vin, request),
     deadLetters: (filter, limit) => failed.list(filter, limit),
     deadLetter: (failedMessageId) => failed.get(failedMessageId),
-    replayDeadLetters: (request) =>
-      replayDeadLetters({ ...ports, store: failed, clock }, request, randomUUID()),
+    replayDeadLetters: ({ operationId = randomUUID(), ...request }) =>
+      replayDeadLetters({ ...ports, store: failed, clock }, request, operationId),
     async queueCounts() {
       const queues = await counts.queues();
       return queues.map(({ entity, active, scheduled, deadLetter }) => ({

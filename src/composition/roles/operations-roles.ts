@@ -12,6 +12,7 @@ import {
   EVENT_PUBLISHER,
   FAILED_MESSAGES,
   MESSAGES,
+  METADATA_STORE,
   ROLES,
   SETTINGS,
   STAGE_RUNS,
@@ -37,14 +38,14 @@ export const deadLettersModule = new ContainerModule(({ bind }) => {
 /** Asks Batch about tasks that did not report. */
 export const taskPollModule = new ContainerModule(({ bind }) => {
   bind(ROLES).toResolvedValue(
-    (settings, runs, blobs, messages, clock, tasks, telemetry) => {
+    (settings, runs, blobs, messages, clock, tasks, telemetry, metadata) => {
       const papers = { account: settings.operationsAccount, container: TASKS_CONTAINER };
-      const ports = { runs, blobs, messages, clock, tasks, telemetry, papers };
+      const ports = { runs, blobs, messages, clock, tasks, telemetry, metadata, papers };
       return periodicRole('task-poll', settings.timings.taskPollSeconds * 1000, telemetry, async () => {
         await pollTasks(ports, RUNS_PER_POLL_MAX);
       });
     },
-    [SETTINGS, STAGE_RUNS, BLOBS, MESSAGES, CLOCK, TASKS, TELEMETRY],
+    [SETTINGS, STAGE_RUNS, BLOBS, MESSAGES, CLOCK, TASKS, TELEMETRY, METADATA_STORE],
   );
 });
 

@@ -13,8 +13,9 @@ import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { LandingStore } from '#domain/ports/landing-store.ts';
 import type { MetadataStore } from '#domain/ports/metadata-store.ts';
 import type { MetadataDocument } from '#domain/ports/saga-store.ts';
-import { DataStreamManifest } from '#domain/result-manifest.ts';
-import { STAGES } from '#domain/vocabulary.ts';
+import { DataStreamManifest, ResultFile } from '#domain/result-manifest.ts';
+import { type BlobReference, STAGES } from '#domain/vocabulary.ts';
+import { firstObjectsOf } from './first-objects.ts';
 
 export interface StatusPorts {
   readonly metadata: MetadataStore;
@@ -23,7 +24,8 @@ export interface StatusPorts {
 }
 
 const LIST_MAX = 1000;
-const MANIFEST_SIZE_BYTES_MAX = 512 * 1024 * 1024;
+/** A larger manifest is read up to here: the files that a status shows lie at its beginning. */
+const MANIFEST_READ_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Undefined when nobody has ever seen anything of it. */
 export async function measurementStatus(
@@ -70,8 +72,7 @@ async function dataStreamStatus(
   const { dataStreamKind: kind, manifest, ...stream } = DataStreamFields.parse(document);
   const status = { ...stream, kind, files: [] };
   if (manifest === undefined) return status;
-  const bytes = await ports.blobs.read(manifest, MANIFEST_SIZE_BYTES_MAX);
-  const { files } = parseDocument(bytes, DataStreamManifest, manifest.path);
+  const files = await firstFiles(ports.blobs, manifest);
   return {
     ...status,
     manifest,
@@ -84,6 +85,16 @@ async function dataStreamStatus(
       ...(table === undefined ? {} : { table: table.name }),
     })),
   };
+}
+
+async function firstFiles(blobs: BlobStore, manifest: BlobReference): Promise<readonly ResultFile[]> {
+  if (manifest.sizeBytes <= MANIFEST_READ_BYTES_MAX) {
+    const bytes = await blobs.read(manifest, MANIFEST_READ_BYTES_MAX);
+    return parseDocument(bytes, DataStreamManifest, manifest.path).files;
+  }
+  const source = await blobs.open(manifest);
+  const beginning = new TextDecoder().decode(await source.read(0, MANIFEST_READ_BYTES_MAX));
+  return firstObjectsOf(beginning, 'files', LIST_MAX).map((file) => ResultFile.parse(file));
 }
 
 /** What is in Landing and not yet announced: only its manifest tells which measurement it will be. */

@@ -1,9 +1,12 @@
 import { RetryableFailure } from '#domain/failures.ts';
 import { taskIdOf } from '#domain/identity.ts';
+import { StageAttempts } from '#domain/measurement-status.ts';
+import type { MetadataStore } from '#domain/ports/metadata-store.ts';
 import type { StageRun, TaskReport } from '#domain/ports/stage-run-store.ts';
 import type { TaskOutcome, TaskRunner } from '#domain/ports/task-runner.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
 import { workFolderOfRun } from '#domain/stage-plan.ts';
+import { Stage } from '#domain/vocabulary.ts';
 import { readResult } from '../run-papers.ts';
 import { sendConclude } from '../stage-messages.ts';
 import { type ReportTaskPorts, recordEnd, recordNeverStarted } from './report-task.ts';
@@ -11,6 +14,7 @@ import { type ReportTaskPorts, recordEnd, recordNeverStarted } from './report-ta
 export interface PollTasksPorts extends ReportTaskPorts {
   readonly tasks: TaskRunner;
   readonly telemetry: Telemetry;
+  readonly metadata: Pick<MetadataStore, 'measurement'>;
 }
 
 /** Young runs may not be visible everywhere yet, and a conclusion that was asked for takes a while. */
@@ -36,6 +40,15 @@ export async function pollTasks(ports: PollTasksPorts, runsMax: number): Promise
 }
 
 async function pollRun(ports: PollTasksPorts, run: StageRun): Promise<number> {
+  if (await isOutlived(ports, run)) {
+    if (run.jobId !== undefined) {
+      const taskIds = Array.from({ length: run.taskCount }, (_, index) => taskIdOf(run.stageRunId, index));
+      await ports.tasks.terminate(run.jobId, run.stageRunId, taskIds);
+    }
+    await ports.runs.conclude(run.stageRunId);
+    ports.telemetry.event('tasks.stopped', { measurementId: run.measurementId, stageRunId: run.stageRunId });
+    return 0;
+  }
   const reports = await ports.runs.reports(run.stageRunId);
   const ended = new Set(reports.map((report) => report.taskId));
   if (ended.size >= run.taskCount) {
@@ -55,6 +68,24 @@ async function pollRun(ports: PollTasksPorts, run: StageRun): Promise<number> {
   }
   if (recordedCount === 0) await finishNeverStarted(ports, run, reports);
   return recordedCount;
+}
+
+/**
+ * Whether the measurement was cancelled, restarted or went on without this run, so that nobody waits for its tasks
+ * any more and they only cost. Attempts and generations never go back and an attempt that is over stays over: a read
+ * that lags behind says too little, never too much.
+ */
+async function isOutlived(ports: PollTasksPorts, run: StageRun): Promise<boolean> {
+  const stage = Stage.safeParse(run.stage);
+  if (!stage.success) return false;
+  const document = await ports.metadata.measurement(run.measurementId);
+  if (document === undefined) return false;
+  const progress = StageAttempts.parse(document).stages[stage.data];
+  if (progress === undefined) return false;
+  const { generation = 1 } = run.command.data as { readonly generation?: number };
+  if (progress.generation !== generation) return progress.generation > generation;
+  if (progress.attempt !== run.attempt) return progress.attempt > run.attempt;
+  return progress.state !== 'Running';
 }
 
 /** A process may have died after recording a failure and before recording what the failure stops. */

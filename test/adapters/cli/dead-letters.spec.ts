@@ -98,6 +98,13 @@ describe('landfall dead-letters', () => {
     });
   });
 
+  it('goes on with a replay that was interrupted, under its own id', async () => {
+    answerReplay(3, 1);
+    await replayDeadLetters(ports(), undefined, { ...NO_CHOICE, all: true, operation: 'op-1' });
+    const body = api.requests.at(-1)?.body as { readonly operationId?: string } | undefined;
+    assert.equal(body?.operationId, 'op-1');
+  });
+
   it('refuses to replay when nothing, or two things, were chosen', async () => {
     for (const [id, options] of [
       [undefined, NO_CHOICE],

@@ -102,4 +102,42 @@ describe('polling tasks', () => {
     await assert.rejects(reportTask(bench, `${stageRunId}-000007`, { outcome: 'succeeded' }), /no task/);
     await assert.rejects(reportTask(bench, 'nonsense', { outcome: 'succeeded' }), /no task nonsense/);
   });
+
+  describe('of a run that nobody waits for any more', () => {
+    const at = (measurementId: string, progress: object) => ({
+      id: measurementId,
+      kind: 'measurement' as const,
+      measurementId,
+      stages: { enrich: progress },
+    });
+
+    for (const [why, progress] of [
+      ['its measurement was cancelled', { state: 'Failed', generation: 1, attempt: 1 }],
+      ['its measurement was restarted', { state: 'Pending', generation: 1, attempt: 1 }],
+      ['a later attempt has taken over', { state: 'Running', generation: 1, attempt: 2 }],
+      ['a new generation has taken over', { state: 'Pending', generation: 2, attempt: 0 }],
+    ] as const)
+      it(`stops its tasks: ${why}`, async () => {
+        const { bench, stageRunId, first, second } = await startedRun();
+        const run = await bench.runs.find(stageRunId);
+        bench.measurements.set(run!.measurementId, at(run!.measurementId, progress));
+        await pollTasks(bench, 10);
+        assert.deepEqual(bench.tasks.terminated.toSorted(), [first, second].toSorted());
+        assert.equal((await bench.runs.find(stageRunId))?.state, 'concluded');
+        assert.deepEqual(bench.said('landfall.stage.conclude.v1'), [], 'and nothing is said of it');
+      });
+
+    for (const [why, progress] of [
+      ['it is the one that is waited for', { state: 'Running', generation: 1, attempt: 1 }],
+      ['what was read of the measurement is old', { state: 'Pending', generation: 1, attempt: 0 }],
+    ] as const)
+      it(`lets its tasks run when ${why}`, async () => {
+        const { bench, stageRunId } = await startedRun();
+        const run = await bench.runs.find(stageRunId);
+        bench.measurements.set(run!.measurementId, at(run!.measurementId, progress));
+        await pollTasks(bench, 10);
+        assert.deepEqual(bench.tasks.terminated, []);
+        assert.equal((await bench.runs.find(stageRunId))?.state, 'open');
+      });
+  });
 });

@@ -4,6 +4,8 @@ type Verdict = Omit<TaskOutcome, 'taskId'>;
 
 /** Batch without containers: tasks run until the script says how they end. */
 export class ScriptedTaskRunner implements TaskRunner {
+  /** Tasks that were stopped while they ran. */
+  readonly terminated: string[] = [];
   readonly #tasks = new Map<string, { readonly specification: TaskSpecification; verdict: Verdict }>();
 
   async submit(
@@ -31,7 +33,9 @@ export class ScriptedTaskRunner implements TaskRunner {
 
   async terminate(_jobId: string, _stageRunId: string, taskIds: readonly string[]): Promise<void> {
     for (const taskId of taskIds) {
-      if (this.#tasks.get(taskId)?.verdict.state === 'running') this.end(taskId, { state: 'failed' });
+      if (this.#tasks.get(taskId)?.verdict.state !== 'running') continue;
+      this.end(taskId, { state: 'failed' });
+      this.terminated.push(taskId);
     }
   }
 
