@@ -25,7 +25,11 @@ describe('Bicep and the code: settings', () => {
     LANDFALL_BATCH_ENDPOINT: 'https://lfdevbatchx.northeurope.batch.azure.com',
     LANDFALL_EVENT_GRID_ENDPOINT:
       'https://landfall-dev-events-x.northeurope-1.eventgrid.azure.net/api/events',
-    LANDFALL_STORAGE_ENDPOINTS: '{"lfdevlanding01x":"https://lfdevlanding01x.blob.core.windows.net"}',
+    LANDFALL_STORAGE_ENDPOINTS:
+      '{"lfdevlanding01x":"https://lfdevlanding01x.blob.core.windows.net","lfdevops01x":"https://lfdevops01x.blob.core.windows.net"}',
+    LANDFALL_LANDING_ACCOUNT: 'lfdevlanding01x',
+    LANDFALL_OPERATIONS_ACCOUNT: 'lfdevops01x',
+    LANDFALL_SERVICE_BUS_NAMESPACE: 'landfall-dev-bus-x.servicebus.windows.net',
     LANDFALL_ZONE_ACCOUNTS:
       '[{"account":"lfdevlanding01x","region":"northeurope","weight":1,"zone":"landing"}]',
     LANDFALL_TASK_IMAGES: '{"landfall/copy":"lfdevimagesx.azurecr.io/landfall/copy@sha256:00"}',
