@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Zone } from '#domain/vocabulary.ts';
 
@@ -133,8 +133,15 @@ function secretOf(home: string): string {
   }
   mkdirSync(home, { recursive: true });
   const drawn = randomBytes(32).toString('hex');
-  const temporary = `${path}.${process.pid}`;
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
   writeFileSync(temporary, drawn, { mode: 0o600 });
-  renameSync(temporary, path);
+  try {
+    // A link, unlike a rename, never takes the place of a secret that another process drew at the same moment.
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(temporary);
+  }
   return readFileSync(path, 'utf8');
 }

@@ -48,8 +48,13 @@ export class RoadStack {
       LANDFALL_LANDING_SWEEP_SECONDS: '10',
       ...environment,
     });
-    const settings = readSettings(localStack(stack.environment).environment);
-    return new RoadStack(stack, settings, await RoadWatch.start(serviceBusAccessOf(settings)));
+    try {
+      const settings = readSettings(localStack(stack.environment).environment);
+      return new RoadStack(stack, settings, await RoadWatch.start(serviceBusAccessOf(settings)));
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
   }
 
   private constructor(stack: RunningStack, settings: Settings, watch: RoadWatch) {
