@@ -91,6 +91,13 @@ describe('TDMS: damaged and cut files', () => {
     assert.match(reader.loss().reasons[0]!, /never closed .* 1 rows are missing or incomplete/);
   });
 
+  it('channels behind the one at which the writer stopped have no values in that chunk', async () => {
+    const open = segment({ objects: PAIR, data: i16(1, 2, 10, 20, 3), nextSegmentOffset: UNKNOWN_OFFSET });
+    const reader = await openBytes(open);
+    assert.deepEqual(await columnsOf(reader), { a: [1, 2, 3], b: [10, 20, null] });
+    assert.equal(reader.loss().records, 2);
+  });
+
   it('a segment that was never closed and is complete is no loss', async () => {
     const reader = await openBytes(
       segment({ objects: PAIR, data: i16(1, 2, 10, 20), nextSegmentOffset: UNKNOWN_OFFSET }),
@@ -118,7 +125,7 @@ describe('TDMS: damaged and cut files', () => {
   });
 
   it('an end that is wrong does not swallow the segments behind it', async () => {
-    for (const offset of [5n, 1_000_000n, 60n]) {
+    for (const offset of [5n, 20n, 1_000_000n, 60n]) {
       const wrong = segment({ data: i16(3, 4, 30, 40), nextSegmentOffset: offset });
       const reader = await openBytes(FIRST, wrong, THIRD);
       const { a } = await columnsOf(reader);

@@ -172,9 +172,9 @@ describe('TDMS: how values are stored', () => {
             channel('c128', rawIndex(COMPLEX128, 2, order)),
           ],
           data: Buffer.concat([
-            // 0.25 s and 1 ns less than a second, which only rounding tells from 999,999,998 ns.
+            // A quarter of a second; 0.6 ns, which is rounded up.
             order.time(UNIX_EPOCH + 1_600_000_000n, 2n ** 62n),
-            order.time(UNIX_EPOCH - 1n, (999_999_999n << 64n) / 1_000_000_000n),
+            order.time(UNIX_EPOCH - 1n, (6n << 64n) / 10_000_000_000n),
             texts(['äb', 'xyz'], order),
             ...[1, 2, 3, 4].map(single),
             ...[1.5, 2.5, 3.5, 4.5].map((value) => order.f64(value)),
@@ -182,7 +182,7 @@ describe('TDMS: how values are stored', () => {
         }),
       );
       assert.deepEqual(columns, {
-        when: [1_600_000_000_250_000_000n, -1n],
+        when: [1_600_000_000_250_000_000n, -999_999_999n],
         what: ['äb', 'xyz'],
         'c64.re': [1, 3],
         'c64.im': [2, 4],
@@ -273,5 +273,20 @@ describe('TDMS: how values are stored', () => {
     const table = await collectTable(reader, 'g', { columns: ['c'] });
     assert.equal(table.columns.get('c')?.length, count);
     assert.ok(readBytes < 8 * count * 1.1, `${readBytes} bytes are read for ${8 * count}`);
+  });
+
+  it('values that lie far apart in the file come in batches of their own, so that memory stays small', async () => {
+    const fillerBytes = 17 * 2 ** 20;
+    const objects = [channel('a', rawIndex(I16, 1)), channel('filler', rawIndex(I16, fillerBytes / 2))];
+    const data = (value: number) => Buffer.concat([i16(value), Buffer.alloc(fillerBytes)]);
+    const reader = await openBytes(segment({ objects, data: data(1) }), segment({ data: data(2) }));
+    const batches = await Array.fromAsync(reader.read({ tables: ['g'] }));
+    assert.deepEqual(
+      batches.map(({ rowCount, columns }) => [rowCount, columns[0]!.values]),
+      [
+        [1, Int16Array.of(1)],
+        [1, Int16Array.of(2)],
+      ],
+    );
   });
 });
