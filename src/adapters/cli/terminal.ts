@@ -11,6 +11,10 @@ export interface Terminal {
 const CLEAR_LINE = '\r\u001b[2K';
 
 export function processTerminal(): Terminal {
+  for (const stream of [process.stdout, process.stderr]) {
+    // Whoever read along has gone; what is under way, above all stopping what was started, goes on.
+    if (stream.listenerCount('error') === 0) stream.on('error', ignoreBrokenPipe);
+  }
   const live = process.stderr.isTTY === true;
   let shown = false;
   const clear = () => {
@@ -32,6 +36,10 @@ export function processTerminal(): Terminal {
       process.stderr.write(`${line}\n`);
     },
   };
+}
+
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];

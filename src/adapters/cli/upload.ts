@@ -1,4 +1,5 @@
 import { measurementIdOf } from '#domain/identity.ts';
+import { inParallel } from '#domain/in-parallel.ts';
 import { landingFolderOf, MANIFEST_FILE_NAME, type Manifest } from '#domain/manifest.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
@@ -16,6 +17,9 @@ export interface UploadedFolder {
   readonly fileCount: number;
   readonly sizeBytes: number;
 }
+
+/** Many small files wait for answers, not for bytes. */
+const FILES_AT_ONCE = 8;
 
 /** Puts a folder into Landing, the manifest last. Everything after that happens by itself. */
 export async function uploadFolder(
@@ -36,16 +40,17 @@ export async function uploadFolder(
   const at = (path: string): BlobLocation => ({ ...landing, path: `${landing.path}${path}` });
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   let sentBytes = 0;
-  for (const file of files) {
-    await target.blobs.uploadFile(file.localPath, at(file.path), {
+  await inParallel(files, FILES_AT_ONCE, (file) => {
+    let ofFile = 0;
+    return target.blobs.uploadFile(file.localPath, at(file.path), {
       contentType: 'application/octet-stream',
-      onProgress: (bytesSent) =>
-        terminal.progress(
-          `uploading ${file.path}: ${bytesText(sentBytes + bytesSent)} of ${bytesText(sizeBytes)}`,
-        ),
+      onProgress: (bytesSent) => {
+        sentBytes += bytesSent - ofFile;
+        ofFile = bytesSent;
+        terminal.progress(`uploading ${file.path}: ${bytesText(sentBytes)} of ${bytesText(sizeBytes)}`);
+      },
     });
-    sentBytes += file.sizeBytes;
-  }
+  });
   await target.blobs.write(at(MANIFEST_FILE_NAME), bytes, { contentType: 'application/json' });
   return {
     measurementId: measurementIdOf(manifest.fleet, manifest.recordingId),
