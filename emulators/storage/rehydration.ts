@@ -102,9 +102,10 @@ export class Rehydrations {
 
   async #finish({ path, tier }: Rehydration): Promise<void> {
     const address = blobAddress(path);
-    this.forget(path);
-    if (address === undefined) return;
+    if (address === undefined) return this.forget(path);
     const { status, headers } = await this.#setTier(address, tier);
+    // Only now: nobody may see a blob that is neither online nor on its way.
+    this.forget(path);
     if (status >= 300) return;
     const requestId = headers['x-ms-request-id'] ?? '';
     await this.#events.tierChanged({ address, clientRequestId: undefined, requestId });
