@@ -1,4 +1,5 @@
 // One measurement in a process of its own, so that its memory is its own: node measure.ts <file> <columns|parquet> <folder>
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createDecompressors } from '#adapters/compression/decompressors.ts';
 import { openFileByteSource } from '#adapters/file/file-byte-source.ts';
@@ -27,6 +28,12 @@ async function write(batch: TableBatch): Promise<void> {
   });
 }
 
+/** Of this process alone; what getrusage says counts the parent's memory at the fork as well. */
+function peakRssBytes(): number {
+  const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));
+  return Number(match?.[1]) * 1024;
+}
+
 const startedAt = performance.now();
 const cpu = process.cpuUsage();
 const source = await openFileByteSource(path);
@@ -46,7 +53,7 @@ const measurement: Measurement = {
   rows,
   values,
   share: 1,
-  peakRssBytes: process.resourceUsage().maxRSS * 1024,
+  peakRssBytes: peakRssBytes(),
 };
 const { records, bytes } = reader.loss();
 if (records + bytes > 0) throw new Error(`${path} was not read whole: ${reader.loss().reasons.join('; ')}`);
