@@ -18,3 +18,7 @@ export function recordingOrSkip(context: Mocha.Context, name: string): string {
   }
   return path;
 }
+
+/** The folder that holds the real recordings, whether it is there or not. */
+export const RECORDINGS_FOLDER =
+  PLACES.find((place) => place !== undefined && existsSync(place)) ?? '../shared/data';

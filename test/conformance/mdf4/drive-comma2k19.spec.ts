@@ -8,8 +8,9 @@ import { parseDbc } from '#formats/dbc/parse.ts';
 import { openMdf4 } from '#formats/mdf4/open.ts';
 import type { ColumnSchema, RecordingReader, TableBatch } from '#formats/recording-reader.ts';
 import { NODE_DECOMPRESSORS } from '#test/formats/mdf4/node-decompressors.ts';
+import { RECORDINGS_FOLDER } from '#test/support/recordings.ts';
 
-const DATA = '/work/shared/data';
+const DATA = RECORDINGS_FOLDER;
 const DRIVE = `${DATA}/drive-comma2k19`;
 
 interface Statistics {

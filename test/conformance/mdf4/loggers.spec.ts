@@ -7,8 +7,9 @@ import { parseDbc } from '#formats/dbc/parse.ts';
 import { openMdf4 } from '#formats/mdf4/open.ts';
 import type { TableBatch } from '#formats/recording-reader.ts';
 import { NODE_DECOMPRESSORS } from '#test/formats/mdf4/node-decompressors.ts';
+import { RECORDINGS_FOLDER } from '#test/support/recordings.ts';
 
-const DATA = '/work/shared/data';
+const DATA = RECORDINGS_FOLDER;
 
 /** Rows per table that has any, as asammdf 8.8.28 counts them after finalizing. */
 const ROWS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
