@@ -12,9 +12,8 @@ import { openFileByteSink } from '#adapters/file/file-byte-sink.ts';
 import { readSettings } from '#composition/settings.ts';
 import { blobStoreOf } from '#composition/storage.ts';
 import type { MeasurementStatus } from '#domain/measurement-status.ts';
+import { recordingOrSkip } from '#test/support/recordings.ts';
 import { type RunningStack, startRunningStack } from './running-stack.ts';
-
-const DATA = join(import.meta.dirname, '..', '..', '..', 'shared', 'data');
 
 /**
  * Journeys on the running product, started as a user starts it, with real bytes. Everything is fed through Landing
@@ -132,12 +131,9 @@ describe('the road', function () {
   });
 
   it('a real robot run and a real drive end Shared, with the row counts their authors name', async function () {
-    const tilt = join(DATA, 'rosbag', 'tilt_laser.bag');
-    const drive = join(DATA, 'drive-comma2k19', 'perception.bag');
-    if (!existsSync(tilt) || !existsSync(drive)) {
-      console.log('    skipped: ../shared/data is not here');
-      return this.skip();
-    }
+    const tilt = recordingOrSkip(this, 'rosbag/tilt_laser.bag');
+    const drive = recordingOrSkip(this, 'drive-comma2k19/perception.bag');
+    const expectation = recordingOrSkip(this, 'drive-comma2k19/expected.json');
     const uploads = await Promise.all([
       stack.landfall('upload', await folderWith('tilt', { 'tilt_laser.bag': tilt }), '--wait', '--json'),
       stack.landfall('upload', await folderWith('comma', { 'perception.bag': drive }), '--wait', '--json'),
@@ -152,7 +148,7 @@ describe('the road', function () {
     assert.equal(robotRows['/scan']![0], 178);
     assert.deepEqual(robotRows['/imu_data'], [356]);
     assert.deepEqual(robotRows['/position_gps'], [356]);
-    const expected = JSON.parse(await readFile(join(DATA, 'drive-comma2k19', 'expected.json'), 'utf8'));
+    const expected = JSON.parse(await readFile(expectation, 'utf8'));
     const topics = topicCountsOf(expected);
     const carRows = rowsByTable(car!, 'extracted');
     assert.ok(Object.keys(topics).length >= 12);
