@@ -1,7 +1,8 @@
 /** The HTTP port: health, faults on demand, and (in administration.ts) the Atom API of the administration clients. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { createLoopbackServer, type TlsIdentity } from '../emulator-process.ts';
 import { Administration } from './administration.ts';
 import type { AmqpListener } from './amqp-listener.ts';
 import type { Broker } from './broker.ts';
@@ -17,6 +18,7 @@ export interface AdminParts {
   readonly amqp: AmqpListener;
   readonly faults: Faults;
   readonly accessKey: AccessKey;
+  readonly tls: TlsIdentity | undefined;
   readonly now: () => number;
   readonly namespaceName: string;
 }
@@ -35,7 +37,7 @@ export class AdminListener {
   constructor(parts: AdminParts) {
     this.#parts = parts;
     this.#administration = new Administration(parts);
-    this.#server = createServer((request, response) => {
+    this.#server = createLoopbackServer(parts.tls, (request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error));
       });
@@ -93,7 +95,7 @@ export class AdminListener {
       method: request.method ?? 'GET',
       path: decodePath(url.pathname),
       query: url.searchParams,
-      baseUrl: `http://${request.headers.host}`,
+      baseUrl: `${this.#parts.tls === undefined ? 'http' : 'https'}://${request.headers.host}`,
       authorization: request.headers.authorization,
       isUpdate: request.headers['if-match'] !== undefined,
       body,

@@ -12,8 +12,9 @@ import { readAtomRequest } from './atom-requests.ts';
 import type { Broker } from './broker.ts';
 import type { Entity, SubscriptionEntity, TopicEntity } from './entity.ts';
 import type { EntityRegistry } from './entity-registry.ts';
+import { checkEntraToken } from './entra-token.ts';
 import { malformed, ServiceBusError } from './service-bus-error.ts';
-import { type AccessKey, checkToken } from './shared-access-signature.ts';
+import { type AccessKey, checkToken, type TokenVerdict } from './shared-access-signature.ts';
 
 const DEFAULT_PAGE_SIZE = 100;
 
@@ -38,6 +39,7 @@ export class Administration {
   readonly #registry: EntityRegistry;
   readonly #broker: Broker;
   readonly #accessKey: AccessKey;
+  readonly #takesEntraTokens: boolean;
   readonly #namespaceName: string;
   readonly #now: () => number;
 
@@ -45,25 +47,34 @@ export class Administration {
     registry: EntityRegistry;
     broker: Broker;
     accessKey: AccessKey;
+    tls: object | undefined;
     namespaceName: string;
     now: () => number;
   }) {
     this.#registry = parts.registry;
     this.#broker = parts.broker;
     this.#accessKey = parts.accessKey;
+    this.#takesEntraTokens = parts.tls !== undefined;
     this.#namespaceName = parts.namespaceName;
     this.#now = parts.now;
   }
 
   answer(request: AdministrationRequest): AdministrationAnswer {
     try {
-      const verdict = checkToken(request.authorization ?? '', this.#accessKey, this.#now());
+      const verdict = this.#verdictOn(request.authorization ?? '');
       if ('fault' in verdict) throw new ServiceBusError('amqp:unauthorized-access', 401, verdict.fault);
       return this.#route(request);
     } catch (error) {
       if (!(error instanceof ServiceBusError)) throw error;
       return { status: error.statusCode, xml: errorDocument(error.statusCode, error.message) };
     }
+  }
+
+  #verdictOn(authorization: string): TokenVerdict {
+    const bearer = this.#takesEntraTokens ? /^Bearer (.+)$/.exec(authorization)?.[1] : undefined;
+    return bearer === undefined
+      ? checkToken(authorization, this.#accessKey, this.#now())
+      : checkEntraToken(bearer, this.#now());
   }
 
   #route(request: AdministrationRequest): AdministrationAnswer {

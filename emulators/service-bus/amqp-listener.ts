@@ -1,9 +1,11 @@
 /** The AMQP port: accepts connections and links, and leads what arrives on them to the broker. */
 import type { AddressInfo, Server } from 'node:net';
+import type { TlsIdentity } from '../emulator-process.ts';
 import type { Broker } from './broker.ts';
 import { ClientConnection } from './client-connection.ts';
 import { parseAddress } from './entity.ts';
 import { MAX_MESSAGE_SIZE_BYTES } from './entity-description.ts';
+import { checkEntraToken } from './entra-token.ts';
 import type { FaultEffect, Faults } from './faults.ts';
 import type { ManagementNode } from './management.ts';
 import { PublisherLink } from './publisher-link.ts';
@@ -38,6 +40,8 @@ export interface AmqpListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly accessKey: AccessKey;
+  /** Speaks AMQP over TLS, and takes tokens of Entra ID besides signatures. */
+  readonly tls?: TlsIdentity | undefined;
   readonly now: () => number;
   readonly idleTimeoutMs?: number | undefined;
   /** Takes what an operator should know of: connections that had to be ended. */
@@ -70,9 +74,11 @@ export class AmqpListener {
 
   /** @returns the port, which the system chooses when 0 was asked for */
   listen(): Promise<number> {
+    const { tls, host, port } = this.#options;
     const server = this.#container.listen({
-      host: this.#options.host,
-      port: this.#options.port,
+      ...(tls === undefined ? {} : { transport: 'tls', ...tls }),
+      host,
+      port,
       tcp_no_delay: true,
       max_frame_size: 65_536,
       channel_max: 5000,
@@ -285,7 +291,10 @@ export class AmqpListener {
 
   #putToken(context: RheaContext, request: DecodedMessage): void {
     const now = this.#options.now();
-    const verdict = checkToken(String(request.body), this.#options.accessKey, now);
+    const isEntra = this.#options.tls !== undefined && request.application_properties?.['type'] === 'jwt';
+    const verdict = isEntra
+      ? checkEntraToken(String(request.body), now)
+      : checkToken(String(request.body), this.#options.accessKey, now);
     if (!('fault' in verdict))
       this.#client(context.connection).grant(verdict.resourcePath, verdict.expiresAt);
     const isGood = !('fault' in verdict);

@@ -1,5 +1,6 @@
 /** The emulator as a whole: entities, store, broker and ports, started and stopped together. */
 
+import type { TlsIdentity } from '../emulator-process.ts';
 import { AdminListener } from './admin-listener.ts';
 import { AmqpListener } from './amqp-listener.ts';
 import { Broker } from './broker.ts';
@@ -27,6 +28,8 @@ export interface ServiceBusOptions {
   readonly adminPort: number;
   readonly keyName?: string | undefined;
   readonly key?: string | undefined;
+  /** Both ports speak TLS, and tokens of Entra ID are taken besides signatures. */
+  readonly tls?: TlsIdentity | undefined;
   /** How long a silent connection is kept; 240 s when left out, as in Azure. */
   readonly idleTimeoutMs?: number | undefined;
   /** Takes what an operator should know of; standard error when left out. */
@@ -36,9 +39,9 @@ export interface ServiceBusOptions {
 export interface ServiceBusEmulator {
   readonly port: number;
   readonly adminPort: number;
-  /** For ServiceBusClient of any language. */
+  /** For ServiceBusClient of any language; without `UseDevelopmentEmulator` over TLS. */
   readonly connectionString: string;
-  /** `http://127.0.0.1:<adminPort>`: Atom API, `/control/…` and `/health`. */
+  /** `http://127.0.0.1:<adminPort>`, or https with `tls`: Atom API, `/control/…` and `/health`. */
   readonly adminEndpoint: string;
   close(): Promise<void>;
 }
@@ -63,6 +66,7 @@ export async function startServiceBus(options: ServiceBusOptions): Promise<Servi
     host: LOOPBACK,
     port: options.port,
     accessKey,
+    tls: options.tls,
     now,
     idleTimeoutMs: options.idleTimeoutMs,
     report: options.report ?? console.error,
@@ -73,6 +77,7 @@ export async function startServiceBus(options: ServiceBusOptions): Promise<Servi
     amqp,
     faults,
     accessKey,
+    tls: options.tls,
     now,
     namespaceName: namespace.name,
   });
@@ -91,8 +96,8 @@ export async function startServiceBus(options: ServiceBusOptions): Promise<Servi
       adminPort,
       connectionString:
         `Endpoint=sb://${LOOPBACK}:${port};SharedAccessKeyName=${accessKey.name};` +
-        `SharedAccessKey=${accessKey.value};UseDevelopmentEmulator=true;`,
-      adminEndpoint: `http://${LOOPBACK}:${adminPort}`,
+        `SharedAccessKey=${accessKey.value};${options.tls === undefined ? 'UseDevelopmentEmulator=true;' : ''}`,
+      adminEndpoint: `${options.tls === undefined ? 'http' : 'https'}://${LOOPBACK}:${adminPort}`,
       close,
     };
   } catch (error) {

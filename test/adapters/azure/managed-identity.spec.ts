@@ -1,86 +1,110 @@
+// The local stack behind https, and no key anywhere in the adapters: what runs in Azure runs here.
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import tls from 'node:tls';
 import { AzureBatchTaskRunner } from '#adapters/azure/batch/azure-batch-task-runner.ts';
 import { AzureBlobStore } from '#adapters/azure/blob/azure-blob-store.ts';
 import { StorageAccounts } from '#adapters/azure/blob/storage-accounts.ts';
+import { CosmosAccountRegistry } from '#adapters/azure/cosmos/cosmos-account-registry.ts';
 import { CosmosDatabase } from '#adapters/azure/cosmos/cosmos-database.ts';
 import { CosmosDeadlineQuery } from '#adapters/azure/cosmos/cosmos-deadline-query.ts';
+import { CosmosFailedMessageStore } from '#adapters/azure/cosmos/cosmos-failed-message-store.ts';
+import { CosmosLandingStore } from '#adapters/azure/cosmos/cosmos-landing-store.ts';
+import { CosmosMetadataStore } from '#adapters/azure/cosmos/cosmos-metadata-store.ts';
 import { CosmosOutboxFeed } from '#adapters/azure/cosmos/cosmos-outbox-feed.ts';
 import { CosmosSagaStore } from '#adapters/azure/cosmos/cosmos-saga-store.ts';
+import { CosmosStageRunStore } from '#adapters/azure/cosmos/cosmos-stage-run-store.ts';
+import { CosmosVehicleStore } from '#adapters/azure/cosmos/cosmos-vehicle-store.ts';
 import { accessOf } from '#adapters/azure/credentials.ts';
+import { EventGridEventPublisher } from '#adapters/azure/event-grid/event-grid-event-publisher.ts';
+import { SasPartnerShare } from '#adapters/azure/partner-share/sas-partner-share.ts';
+import { QueueCounts } from '#adapters/azure/service-bus/queue-counts.ts';
+import { connectServiceBus } from '#adapters/azure/service-bus/service-bus-connection.ts';
+import { ServiceBusMessageSender } from '#adapters/azure/service-bus/service-bus-message-sender.ts';
+import { RetryableFailure } from '#domain/failures.ts';
 import { type RunningBatch, startBatch } from '#emulators/batch/batch.ts';
 import { type CosmosEmulator, startCosmos } from '#emulators/cosmos/server.ts';
+import { type RunningEventGrid, startEventGrid } from '#emulators/event-grid/event-grid.ts';
+import { type ServiceBusEmulator, startServiceBus } from '#emulators/service-bus/service-bus.ts';
 import { type RunningStorage, startStorage } from '#emulators/storage/storage.ts';
+import { accountRegistryContract } from '#test/contract/account-registry.contract.ts';
 import { blobStoreContract } from '#test/contract/blob-store.contract.ts';
+import { eventPublisherContract } from '#test/contract/event-publisher.contract.ts';
+import { failedMessageStoreContract } from '#test/contract/failed-message-store.contract.ts';
+import { landingStoreContract } from '#test/contract/landing-store.contract.ts';
+import { messageSenderContract, outgoing } from '#test/contract/message-sender.contract.ts';
+import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
+import { partnerShareContract } from '#test/contract/partner-share.contract.ts';
 import { sagaStoreContract, type TestState } from '#test/contract/saga-store.contract.ts';
+import { stageRunStoreContract } from '#test/contract/stage-run-store.contract.ts';
+import { vehicleStoreContract } from '#test/contract/vehicle-store.contract.ts';
 import { BATCH_ACCOUNT } from '#test/emulators/batch/batch-fixture.ts';
+import { entitiesOf } from '#test/emulators/service-bus/local-namespace.ts';
 import { ACCOUNT_KEY, removeFolder, temporaryFolder } from '#test/emulators/storage/storage-fixture.ts';
-import { selfSignedCertificate } from '#test/support/self-signed-certificate.ts';
+import { type MachineWithIdentity, startMachineWithIdentity } from '#test/support/identity-endpoint.ts';
 
 const CLIENT_ID = '22222222-2222-2222-2222-222222222222';
 
-/** The local identity endpoint of App Service and Container Apps (protocol 2019-08-01). */
-async function startIdentityEndpoint(asked: URLSearchParams[]): Promise<Server> {
-  const server = createServer((request, response) => {
-    const query = new URL(request.url ?? '/', 'http://127.0.0.1').searchParams;
-    asked.push(query);
-    const nowSeconds = Math.floor(Date.now() / 1000);
-    const claims = {
-      aud: query.get('resource')?.replace(/\/$/, ''),
-      iss: 'https://sts.windows.net/00000000-0000-0000-0000-000000000000/',
-      iat: nowSeconds - 60,
-      nbf: nowSeconds - 60,
-      exp: nowSeconds + 3600,
-      oid: '11111111-1111-1111-1111-111111111111',
-      tid: '00000000-0000-0000-0000-000000000000',
-    };
-    const part = (json: object): string => Buffer.from(JSON.stringify(json)).toString('base64url');
-    const token = `${part({ alg: 'none', typ: 'JWT' })}.${part(claims)}.`;
-    response.setHeader('content-type', 'application/json');
-    response.end(
-      JSON.stringify({ access_token: token, expires_on: String(claims.exp), token_type: 'Bearer' }),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return server;
-}
+const ENTITIES = entitiesOf(
+  [{ Name: 'many' }],
+  [
+    {
+      Name: 'commands',
+      Subscriptions: [
+        {
+          Name: 'extract',
+          Rules: [{ Name: 'all', Properties: { FilterType: 'Sql', SqlFilter: { SqlExpression: '1=1' } } }],
+        },
+      ],
+    },
+  ],
+);
 
 describe('with the managed identity', () => {
   const folder = temporaryFolder();
-  const certificates = tls.getCACertificates('default');
-  const certificate = selfSignedCertificate();
   const access = { auth: 'managed-identity', clientId: CLIENT_ID } as const;
-  const asked: URLSearchParams[] = [];
-  const environment = { ...process.env };
-  let identity: Server;
+  let machine: MachineWithIdentity;
   let storage: RunningStorage;
   let cosmos: CosmosEmulator;
   let batch: RunningBatch;
+  let eventGrid: RunningEventGrid;
+  let serviceBus: ServiceBusEmulator;
   let database: CosmosDatabase;
 
+  const accounts = () => {
+    const account = (name: string) => ({ endpoint: `${storage.endpoint}/${name}`, access });
+    return new StorageAccounts({ landing: account('landing'), raw01: account('raw01') });
+  };
+  const namespace = (port: number) => ({ ...access, fullyQualifiedNamespace: `127.0.0.1:${port}` });
+  /** The resource of the last token that was asked for a service. */
+  const lastResource = (service: string) =>
+    machine.asked.findLast((query) => query.get('resource')?.includes(service) === true);
+
   before(async () => {
-    tls.setDefaultCACertificates([...certificates, certificate.cert]);
-    identity = await startIdentityEndpoint(asked);
-    process.env['IDENTITY_ENDPOINT'] = `http://127.0.0.1:${(identity.address() as AddressInfo).port}/token`;
-    process.env['IDENTITY_HEADER'] = 'secret';
+    machine = await startMachineWithIdentity();
+    const tls = machine.certificate;
     storage = await startStorage({
       accounts: [
         { name: 'landing', key: ACCOUNT_KEY },
         { name: 'raw01', key: ACCOUNT_KEY },
       ],
       dataFolder: join(folder, 'storage'),
-      tls: certificate,
+      tls,
       oauth: true,
     });
-    cosmos = await startCosmos({ port: 0, tls: certificate });
-    batch = await startBatch({
-      account: BATCH_ACCOUNT,
-      dataFolder: join(folder, 'batch'),
-      tls: certificate,
+    cosmos = await startCosmos({ port: 0, tls });
+    batch = await startBatch({ account: BATCH_ACCOUNT, dataFolder: join(folder, 'batch'), tls });
+    eventGrid = await startEventGrid({
+      configuration: {
+        topics: [
+          { name: 'landfall-events', key: 'a2V5' },
+          { name: 'other-events', key: 'a2V5' },
+        ],
+      },
+      dataFolder: join(folder, 'event-grid'),
+      tls,
     });
+    serviceBus = await startServiceBus({ entities: ENTITIES, port: 0, adminPort: 0, tls });
     // The containers exist in Azure; here the key makes them.
     const key = { auth: 'emulator-key', key: cosmos.key } as const;
     const creator = new CosmosDatabase({ endpoint: cosmos.endpoint, database: 'landfall', access: key });
@@ -90,28 +114,167 @@ describe('with the managed identity', () => {
   });
   after(async () => {
     database.dispose();
-    await Promise.all([storage.close(), cosmos.close(), batch.close()]);
-    identity.close();
-    tls.setDefaultCACertificates(certificates);
-    for (const name of ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER']) {
-      if (environment[name] === undefined) delete process.env[name];
-      else process.env[name] = environment[name];
-    }
+    await Promise.all([
+      storage.close(),
+      cosmos.close(),
+      batch.close(),
+      eventGrid.close(),
+      serviceBus.close(),
+    ]);
+    machine.close();
     removeFolder(folder);
   });
 
-  // Copies between accounts and links for others are signed with a user delegation key here.
-  blobStoreContract('Azure Blob Storage with the managed identity', async () => {
-    const account = (name: string) => ({ endpoint: `${storage.endpoint}/${name}`, access });
-    const accounts = new StorageAccounts({ landing: account('landing'), raw01: account('raw01') });
-    return { store: new AzureBlobStore(accounts), accounts: ['landing', 'raw01'] };
+  describe('Blob Storage', () => {
+    // Copies from account to account are among these; they are signed by user delegation here.
+    blobStoreContract('Azure Blob Storage with the managed identity', async () => ({
+      store: new AzureBlobStore(accounts()),
+      accounts: ['landing', 'raw01'],
+    }));
+
+    partnerShareContract('links signed by user delegation', async () => ({
+      partners: new SasPartnerShare(database, accounts(), () => new Date()),
+      package: await packageIn(new AzureBlobStore(accounts())),
+    }));
+
+    it('signs a link for a partner with a user delegation key, for reading this one blob', async () => {
+      const partners = new SasPartnerShare(database, accounts(), () => new Date());
+      const pack = await packageIn(new AzureBlobStore(accounts()));
+      const [shareId, measurementId] = [randomUUID(), randomUUID()];
+      const expiresAt = new Date(Date.now() + 600_000);
+      await partners.offer({ shareId, partner: 'p', measurementId, package: pack, expiresAt });
+      const { url } = await partners.link(measurementId, shareId, 'ada');
+      const signature = new URL(url).searchParams;
+      assert.equal(signature.get('sp'), 'r');
+      assert.equal(signature.get('sr'), 'b');
+      assert.equal(signature.get('spr'), 'https');
+      assert.ok(signature.get('skoid'), 'the signature names whose delegation key made it');
+      assert.equal(await (await fetch(url)).text(), 'frames');
+      assert.equal((await fetch(url, { method: 'DELETE' })).status, 403);
+      assert.equal(lastResource('storage')?.get('resource'), 'https://storage.azure.com');
+    });
   });
 
-  sagaStoreContract('Cosmos DB with the managed identity', async () => ({
-    sagas: new CosmosSagaStore<TestState>(database),
-    feed: new CosmosOutboxFeed(database),
-    deadlines: new CosmosDeadlineQuery(database),
-  }));
+  describe('Cosmos DB', () => {
+    const sagas = () => new CosmosSagaStore<TestState>(database);
+    sagaStoreContract('Cosmos DB with the managed identity', async () => ({
+      sagas: sagas(),
+      feed: new CosmosOutboxFeed(database),
+      deadlines: new CosmosDeadlineQuery(database),
+    }));
+    metadataStoreContract('Cosmos DB with the managed identity', async () => ({
+      metadata: new CosmosMetadataStore(database),
+      write: async (measurementId, documents) => {
+        const loaded = await sagas().load(measurementId);
+        const written = await sagas().commit({
+          measurementId,
+          inputId: randomUUID(),
+          expectedEtag: loaded?.etag,
+          state: { step: 1 },
+          record: { version: 1, input: {}, events: [], at: '2026-01-01T00:00:00Z' },
+          outputs: [],
+          documents,
+        });
+        assert.equal(written, 'committed');
+      },
+    }));
+    landingStoreContract('Cosmos DB with the managed identity', async () => new CosmosLandingStore(database));
+    stageRunStoreContract(
+      'Cosmos DB with the managed identity',
+      async () => new CosmosStageRunStore(database),
+    );
+    failedMessageStoreContract(
+      'Cosmos DB with the managed identity',
+      async () => new CosmosFailedMessageStore(database),
+    );
+    vehicleStoreContract('Cosmos DB with the managed identity', async () => new CosmosVehicleStore(database));
+    accountRegistryContract(
+      'Cosmos DB with the managed identity',
+      async () => new CosmosAccountRegistry(database),
+    );
+  });
+
+  describe('Event Grid', () => {
+    eventPublisherContract('Event Grid with the managed identity', async () => ({
+      publisher: new EventGridEventPublisher({
+        endpoint: eventGrid.topicEndpoint('landfall-events'),
+        access,
+      }),
+      accepted: async () => {
+        const answer = await fetch(`${eventGrid.endpoint}/control/topics/landfall-events/events?after=0`);
+        const { events } = (await answer.json()) as { events: { event: unknown }[] };
+        return events.map(({ event }) => event);
+      },
+    }));
+
+    it('is asked for a token of its own', async () => {
+      const endpoint = eventGrid.topicEndpoint('other-events');
+      await new EventGridEventPublisher({ endpoint, access }).publish([outgoing().envelope]);
+      assert.equal(lastResource('eventgrid')?.get('resource'), 'https://eventgrid.azure.net');
+      assert.equal(lastResource('eventgrid')?.get('client_id'), CLIENT_ID);
+    });
+  });
+
+  describe('Service Bus', () => {
+    let sender: ServiceBusMessageSender;
+    before(() => {
+      sender = new ServiceBusMessageSender(namespace(serviceBus.port));
+    });
+    after(() => sender.close());
+
+    messageSenderContract('Service Bus with the managed identity', async () => ({
+      sender,
+      queue: 'many',
+      topic: 'commands',
+      lyingIn: async (entity) => {
+        const client = connectServiceBus(namespace(serviceBus.port));
+        const receiver =
+          entity === 'commands'
+            ? client.createReceiver('commands', 'extract')
+            : client.createReceiver(entity);
+        const messages = await receiver.peekMessages(1000);
+        await client.close();
+        return messages.map(({ messageId, body }) => ({ messageId: String(messageId), body }));
+      },
+    }));
+
+    it('counts what lies in a queue, over https', async () => {
+      await sender.send([outgoing({ destination: { kind: 'queue', name: 'many' } })]);
+      const { active } = await new QueueCounts(namespace(serviceBus.adminPort)).queue('many');
+      assert.ok(active > 0);
+      assert.match(
+        lastResource('servicebus')?.get('resource') ?? '',
+        /^https:\/\/servicebus\.azure\.net\/?$/,
+      );
+    });
+
+    it('lets nobody in without a token for Service Bus', async () => {
+      const answer = await fetch(`${serviceBus.adminEndpoint}/many?api-version=2021-05`, {
+        headers: { authorization: 'Bearer e30.e30.' },
+      });
+      assert.equal(answer.status, 401);
+      assert.match(await answer.text(), /InvalidAudience/);
+    });
+
+    it('does not fall back to a key when there is no token to be had', async () => {
+      const stranger = new ServiceBusMessageSender({
+        auth: 'managed-identity',
+        clientId: 'nobody',
+        fullyQualifiedNamespace: `127.0.0.1:${serviceBus.port}`,
+      });
+      const endpoint = process.env['IDENTITY_ENDPOINT'];
+      process.env['IDENTITY_ENDPOINT'] = 'http://127.0.0.1:1/token';
+      try {
+        await assert.rejects(
+          stranger.send([outgoing()]),
+          (error) => error instanceof RetryableFailure && /identity|credential|token/i.test(error.message),
+        );
+      } finally {
+        process.env['IDENTITY_ENDPOINT'] = endpoint;
+        await stranger.close();
+      }
+    });
+  });
 
   it('asks for a token of the data plane of Batch, as the identity it is told to be', async () => {
     const runner = new AzureBatchTaskRunner({
@@ -126,9 +289,10 @@ describe('with the managed identity', () => {
     assert.deepEqual(await runner.outcomes('no-such-job', 'run', ['run-000000']), [
       { taskId: 'run-000000', state: 'lost' },
     ]);
-    const last = asked.find((query) => query.get('resource')?.includes('batch') === true);
-    assert.equal(last?.get('resource'), 'https://batch.core.windows.net/');
-    assert.equal(last?.get('client_id'), CLIENT_ID);
+    // The scope https://batch.core.windows.net//.default: the resource, with its slash, and "/.default".
+    assert.equal(lastResource('batch')?.get('resource'), 'https://batch.core.windows.net/');
+    assert.equal(lastResource('batch')?.get('client_id'), CLIENT_ID);
+    assert.equal(lastResource('management.azure.com'), undefined);
   });
 
   it('never takes the identity where a key was promised', () => {
@@ -136,3 +300,10 @@ describe('with the managed identity', () => {
     assert.deepEqual(accessOf({ auth: 'managed-identity', clientId: CLIENT_ID, key: 'ignored' }), access);
   });
 });
+
+async function packageIn(store: AzureBlobStore) {
+  const location = { account: 'raw01', container: 'structured', path: `${randomUUID()}/package.tar` };
+  const content = new TextEncoder().encode('frames');
+  const { sha256 } = await store.write(location, content, { contentType: 'application/x-tar' });
+  return { ...location, sha256, sizeBytes: content.length };
+}
