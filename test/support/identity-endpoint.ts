@@ -6,6 +6,8 @@ import tls from 'node:tls';
 import { selfSignedCertificate } from './self-signed-certificate.ts';
 
 const TENANT = '00000000-0000-0000-0000-000000000000';
+/** Of an identity that the machine does not have. */
+export const UNKNOWN_CLIENT_ID = '99999999-9999-9999-9999-999999999999';
 const VARIABLES = ['IDENTITY_ENDPOINT', 'IDENTITY_HEADER'] as const;
 
 export interface MachineWithIdentity {
@@ -47,6 +49,10 @@ async function listen(asked: URLSearchParams[]): Promise<Server> {
     response.setHeader('content-type', 'application/json');
     if (request.headers['x-identity-header'] !== 'secret') {
       response.writeHead(401).end(JSON.stringify({ statusCode: 401, message: 'No identity header.' }));
+      return;
+    }
+    if (query.get('client_id') === UNKNOWN_CLIENT_ID) {
+      response.writeHead(400).end(JSON.stringify({ statusCode: 400, message: 'Identity not found.' }));
       return;
     }
     const { token, expiresAtSeconds } = unsignedToken(query.get('resource') ?? '');
