@@ -1,11 +1,13 @@
 // Azurite's blob service inside this process: it starts faster than as a child, takes port 0, and close() returns when
-// everything is on disk. Azurite keeps its metadata in memory and saves it every five seconds: what was written in the
-// last seconds before a kill -9 is gone, although it was acknowledged. A clean shutdown loses nothing.
+// everything is on disk. Azurite keeps its metadata in memory and saves it every five seconds, less often when there is
+// much of it: what was written in the last seconds before a kill -9 is gone, although it was acknowledged. A clean
+// shutdown loses nothing.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PortTakenError, type TlsIdentity } from '../emulator-process.ts';
+import { type BlobDatabase, indexByName, saveNowAndThen } from './azurite-store.ts';
 
 export interface AzuriteOptions {
   /** Account name to key, base64. */
@@ -24,6 +26,8 @@ export interface RunningAzurite {
 
 interface BlobServer {
   readonly httpServer: { address(): AddressInfo };
+  readonly metadataStore: { readonly db: BlobDatabase };
+  readonly extentMetadataStore: { readonly db: BlobDatabase };
   readonly accountDataStore: { getAccount(name: string): AzuriteAccount | undefined };
   start(): Promise<void>;
   close(): Promise<void>;
@@ -87,7 +91,16 @@ export async function startAzurite(options: AzuriteOptions): Promise<RunningAzur
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') throw new PortTakenError(options.port);
     throw error;
   }
-  return { port: server.httpServer.address().port, close: () => server.close() };
+  const databases = [server.metadataStore.db, server.extentMetadataStore.db];
+  for (const database of databases) indexByName(database);
+  const stopSaving = databases.map(saveNowAndThen);
+  return {
+    port: server.httpServer.address().port,
+    close: async () => {
+      for (const stop of stopSaving) stop();
+      await server.close();
+    },
+  };
 }
 
 function writeTls(dataFolder: string, tls: TlsIdentity): [certFile: string, keyFile: string] {

@@ -23,6 +23,7 @@ export interface RunningStack {
 const ROOT = join(import.meta.dirname, '..', '..');
 const LANDFALL = join(ROOT, 'bin', 'landfall');
 const UP_WITHIN_MS = 90_000;
+const UP_LINE = 'Landfall is up.';
 
 /** @param settings further `LANDFALL_*` variables; waiting times are short unless they say otherwise. */
 export async function startRunningStack(
@@ -46,7 +47,7 @@ export async function startRunningStack(
   for (const stream of [up.stdout, up.stderr])
     stream.on('data', (chunk: Buffer) => output.push(chunk.toString()));
   const landfall: RunningStack['landfall'] = (...words) => run(words, environment);
-  await ready(up, landfall, output);
+  await ready(up, output);
   const stack: RunningStack = {
     home,
     environment,
@@ -80,16 +81,16 @@ export async function startRunningStack(
   return stack;
 }
 
-async function ready(
-  up: ChildProcess,
-  landfall: RunningStack['landfall'],
-  output: readonly string[],
-): Promise<void> {
+/** Resolves when the stack says that it is up. One that does not, in its time, is ended. */
+async function ready(up: ChildProcess, output: readonly string[]): Promise<void> {
   const deadline = Date.now() + UP_WITHIN_MS;
-  for (;;) {
+  while (!output.join('').includes(UP_LINE)) {
     if (up.exitCode !== null) throw new Error(`landfall up ended with ${up.exitCode}:\n${output.join('')}`);
-    if ((await landfall('env')).code === 0) return;
-    if (Date.now() > deadline) throw new Error(`landfall up was not ready in time:\n${output.join('')}`);
+    if (Date.now() > deadline) {
+      up.kill('SIGTERM');
+      throw new Error(`landfall up was not ready in time:\n${output.join('')}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
