@@ -4,6 +4,7 @@ import { inParallel } from '#domain/in-parallel.ts';
 import { NO_LOSS, type RecordingFacts } from '#domain/recording-facts.ts';
 import { below, totalLoss } from '#domain/stage-plan.ts';
 import { type FileFinding, type ValidateFacts, ValidateTask } from '#domain/tasks/validate-task.ts';
+import type { BlobLocation } from '#domain/vocabulary.ts';
 import type { ByteSource } from '#formats/byte-source.ts';
 import { DETECTION_BYTES } from '#formats/detect-format.ts';
 import { RecordingFormatError } from '#formats/recording-reader.ts';
@@ -24,6 +25,12 @@ const RECORDING_ENDINGS: Readonly<Record<string, string>> = {
   tdms: 'TDMS',
   mcap: 'MCAP',
   db3: 'rosbag2',
+};
+
+/** Files that belong to recordings of a format and are none themselves. */
+const COMPANIONS: Readonly<Partial<Record<string, RegExp>>> = {
+  rosbag2: /(^|\/)metadata\.yaml$|\.db3-(wal|shm)$/i,
+  tdms: /\.tdms_index$/i,
 };
 
 export const validateFiles: TaskDefinition<ValidateTask> = {
@@ -67,7 +74,7 @@ async function validateFile(
     md5: file.md5 !== undefined,
     crc64: file.crc64 !== undefined,
   });
-  const looked = await lookInside(file, source, tools);
+  const looked = await lookInside(file, location, source, tools);
   const checksums = await source.finish();
   // Wrong bytes explain an unreadable recording, not the other way round.
   const problem = checksumProblem(file, checksums) ?? looked.problem;
@@ -87,6 +94,7 @@ async function validateFile(
 
 async function lookInside(
   file: FileToValidate,
+  location: BlobLocation,
   source: ByteSource,
   tools: TaskTools,
 ): Promise<{ readonly recording?: RecordingFacts; readonly problem?: Problem }> {
@@ -96,7 +104,7 @@ async function lookInside(
   if (mismatch !== undefined) return { problem: mismatch };
   if (found === undefined || file.format === 'other') return {};
   try {
-    return { recording: await walkRecording(await tools.openRecording(source, file.path)) };
+    return { recording: await walkRecording(await tools.openRecordingAt(source, location, file.path)) };
   } catch (error) {
     if (!(error instanceof RecordingFormatError)) throw error;
     const message = `${error.message}; record or export it again`;
@@ -112,7 +120,10 @@ function formatProblem(file: FileToValidate, found: string | undefined): Problem
     return { code: 'file-unreadable', message };
   }
   // A rosbag2 folder holds MCAP or SQLite files; both names are right.
-  const isDeclared = declared === found || (declared === 'rosbag2' && found === 'mcap');
+  const isDeclared =
+    declared === found ||
+    (declared === 'rosbag2' && found === 'mcap') ||
+    (found === undefined && declared !== undefined && COMPANIONS[declared]?.test(path) === true);
   if (declared === undefined || declared === 'other' || isDeclared) return undefined;
   const message = `${path} is declared as ${declared} but begins like ${found ?? 'no known recording format'}; correct the file or the manifest`;
   return { code: 'file-unreadable', message };

@@ -219,8 +219,15 @@ function toolsOf(
     ]);
     return { ...location, sizeBytes, sha256, ...about };
   };
-  const openSource: TaskTools['openRecording'] = (source, name) =>
-    openRecording(source, { name, decompressors });
+  const openAt: TaskTools['openRecordingAt'] = (source, location, name) =>
+    openRecording(source, {
+      name,
+      decompressors,
+      companion: async (ending) => {
+        const beside = { ...location, path: location.path + ending };
+        return (await blobs.head(beside)) === undefined ? undefined : blobs.open(beside);
+      },
+    });
   let progressAt = clock.now().getTime();
   return {
     blobs,
@@ -232,8 +239,8 @@ function toolsOf(
     decompressors,
     scratchFolder,
     formatOf,
-    openRecording: openSource,
-    openStoredRecording: async (location, name) => openSource(await blobs.open(location), name),
+    openRecordingAt: openAt,
+    openStoredRecording: async (location, name) => openAt(await blobs.open(location), location, name),
     download: (reference, localPath) => download(blobs, reference, localPath),
     upload,
     uploadTable: async (table, folder, name, about) => {

@@ -7,6 +7,7 @@ import {
   RecordingFormatError,
   type RecordingReader,
 } from '#formats/recording-reader.ts';
+import { uncompressed } from '#formats/uncompressed.ts';
 
 /** Readers are loaded when they are needed: a task reads one format, and starting a process is most of its time. */
 const READERS: Readonly<Record<RecordingFormat, () => Promise<OpenRecording>>> = {
@@ -34,5 +35,5 @@ export function formatOf(firstBytes: Uint8Array, name: string): RecordingFormat 
 export async function openRecording(source: ByteSource, options: OpenOptions): Promise<RecordingReader> {
   const format = await detectFormat(source, options.name);
   const open = await READERS[format]();
-  return open(source, options);
+  return open(await uncompressed(source, format, options), options);
 }

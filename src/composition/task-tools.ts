@@ -50,10 +50,11 @@ export interface TaskTools {
   /** The format that bytes begin like (DETECTION_BYTES suffice), or undefined for what is no recording. */
   formatOf(firstBytes: Uint8Array, name: string): RecordingFormat | undefined;
   /**
-   * Opens a recording by its first bytes. `name` is used in errors.
+   * Opens a recording by its first bytes; the index or log that some formats keep beside it is found by `location`.
+   * `name` is used in errors.
    * @throws {RecordingFormatError} when it is in no known format, or nothing of it can be read.
    */
-  openRecording(source: ByteSource, name: string): Promise<RecordingReader>;
+  openRecordingAt(source: ByteSource, location: BlobLocation, name: string): Promise<RecordingReader>;
   /** Opens a recording in storage, pinned to the version it has now. */
   openStoredRecording(location: BlobLocation, name: string): Promise<RecordingReader>;
   /**

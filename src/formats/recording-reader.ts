@@ -24,11 +24,17 @@ export interface OpenOptions {
   /** The file's name, for errors. */
   readonly name: string;
   readonly decompressors: Decompressors;
-  /** The `.tdms_index` of a TDMS file, where there is one: its metadata in one piece. Other formats ignore it. */
-  readonly index?: ByteSource | undefined;
+  /**
+   * Opens the file beside this one whose name has an ending more, undefined where there is none. Asked only by the
+   * formats that have such files.
+   */
+  readonly companion?: (ending: CompanionEnding) => Promise<ByteSource | undefined>;
   /** Called now and then with the bytes walked so far; for progress. */
   readonly onProgress?: (bytesRead: number) => void;
 }
+
+/** `_index`: the metadata of a TDMS file in one piece. `-wal`: what SQLite had not yet moved into the database. */
+export type CompanionEnding = '_index' | '-wal';
 
 export type Compression = 'lz4-frame' | 'lz4-block' | 'bz2' | 'zstd' | 'deflate';
 

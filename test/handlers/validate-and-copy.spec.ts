@@ -7,8 +7,9 @@ import { batchStageHandler } from '#handlers/batch-stage.ts';
 import { copyStage } from '#handlers/copy.ts';
 import { registerHandler } from '#handlers/register.ts';
 import { validateStage } from '#handlers/validate.ts';
+import { bagOf, FLOAT_TOPIC, floats } from '#test/support/rosbag2-files.ts';
 import { smallBag, timesNs } from '#test/support/small-bag.ts';
-import { StageBench } from '#test/support/stage-bench.ts';
+import { StageBench, sha256Of } from '#test/support/stage-bench.ts';
 
 const PLACE = { generation: 1, attempt: 1 };
 const START_NS = 1_772_600_000_000_000_000n;
@@ -64,6 +65,35 @@ describe('validation', () => {
     );
     assert.equal(ledger.files[1]?.recording?.topics[0]?.rateHz, 10);
     assert.equal(ledger.files[2]?.recording, undefined);
+  });
+
+  it('of a split ROS 2 bag takes metadata.yaml, logs and indexes as what they are, whatever the manifest calls them', async () => {
+    const database = bagOf({ topics: [FLOAT_TOPIC], messages: floats(5) });
+    const text = (content: string) => new TextEncoder().encode(content);
+    const files = {
+      'bag/bag_0.db3': database,
+      'bag/bag_1.db3': bagOf({ topics: [FLOAT_TOPIC], messages: floats(4, 5) }),
+      'bag/bag_1.db3-wal': new Uint8Array(0),
+      'bag/metadata.yaml': text('rosbag2_bagfile_information:\n  version: 9\n'),
+      'bench.tdms_index': text('TDSh'),
+    };
+    const declared = {
+      'bag/metadata.yaml': 'rosbag2',
+      'bag/bag_1.db3-wal': 'rosbag2',
+      'bench.tdms_index': 'tdms',
+    };
+    const manifestFiles = Object.entries(files).map(([path, content]) => ({
+      path,
+      sizeBytes: content.length,
+      sha256: sha256Of(content),
+      ...(path in declared ? { format: declared[path as keyof typeof declared] } : {}),
+    }));
+    for (const part of [{}, { files: manifestFiles }]) {
+      const bench = new StageBench();
+      await validate(bench, await bench.land(files, part));
+      assert.deepEqual(bench.said('landfall.measurement.rejected.v1'), []);
+      assert.equal(bench.said('landfall.measurement.validated.v1').at(-1)?.data.quality.messageCount, 9);
+    }
   });
 
   const corrupt: readonly {

@@ -8,12 +8,11 @@ import { inspectionJson, inspectionText } from '#adapters/cli/inspect-text.ts';
 import type { ExtractOptions } from '#adapters/cli/program.ts';
 import { bytesText, processTerminal, type Terminal } from '#adapters/cli/terminal.ts';
 import { createDecompressors } from '#adapters/compression/decompressors.ts';
-import { openFileByteSource } from '#adapters/file/file-byte-source.ts';
 import { RecordingFormatError, type RecordingReader, type Selection } from '#formats/recording-reader.ts';
 import { extractRecording, pathOf, tableNameOf } from '../extract-recording.ts';
-import { openRecording } from '../open-recording.ts';
+import { openLocalRecording } from '../open-local-recording.ts';
 
-/** Commands on one local recording file; no stack needed. */
+/** Commands on one local recording: a file, or the folder of a ROS 2 bag; no stack needed. */
 
 export async function inspect(
   file: string,
@@ -124,32 +123,30 @@ function selectionOf(file: string, reader: RecordingReader, options: ExtractOpti
   };
 }
 
-/** Opens the file, shows how far reading is, and says in a sentence when nothing of it can be read. */
+/** Opens the file or folder, shows how far reading is, and says in a sentence when nothing of it can be read. */
 async function withRecording(
-  file: string,
+  path: string,
   terminal: Terminal,
   work: (reader: RecordingReader) => Promise<number>,
 ): Promise<number> {
-  const source = await openFileByteSource(file).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  const onProgress = (bytesRead: number) =>
-    terminal.progress(`${basename(file)}: ${bytesText(bytesRead)} of ${bytesText(source.sizeBytes)}`);
+  const onProgress = (name: string, bytesRead: number, sizeBytes: number) =>
+    terminal.progress(`${name}: ${bytesText(bytesRead)} of ${bytesText(sizeBytes)}`);
   try {
-    const options = { name: basename(file), decompressors: createDecompressors(), onProgress };
-    return await work(await openRecording(source, options));
+    const recording = await openLocalRecording(path, { decompressors: createDecompressors(), onProgress });
+    try {
+      return await work(recording.reader);
+    } finally {
+      await recording.close();
+    }
   } catch (error) {
     if (error instanceof RecordingFormatError) throw new CommandError(error.message, EXIT.unreadable);
-    throw unreadable(file, error);
-  } finally {
-    await source.close();
+    throw unreadable(path, error);
   }
 }
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EACCES: 'reading it is not allowed',
-  EISDIR: 'it is a folder; name one of its recording files',
 };
 
 function unreadable(file: string, error: unknown): unknown {

@@ -1,6 +1,8 @@
 import type { ByteSource } from '../byte-source.ts';
+import { isCompressedMessage, uncompressedMessage } from '../messages/compressed-message.ts';
 import { decoderOf } from '../messages/decoder-of.ts';
 import { inFileOrder, type MessageRows, MessageTable } from '../messages/message-table.ts';
+import { PendingMessages } from '../messages/pending-messages.ts';
 import {
   type Attachment,
   type Loss,
@@ -22,7 +24,8 @@ import { type AttachmentPlace, type Channel, MCAP_MAGIC } from './records.ts';
 /**
  * Opens an MCAP file (mcap.dev/spec), with a summary or without, chunked or not. One table per topic; a row's
  * time is the message's log time. Channels of one topic with different schemas are tables of their own, named
- * `topic [schema]`. Metadata records become properties `record.key`.
+ * `topic [schema]`. Metadata records become properties `record.key`. Messages that rosbag2 compressed one by one are
+ * decompressed.
  * @throws {RecordingFormatError} when it does not begin as an MCAP file.
  */
 export async function openMcap(source: ByteSource, options: OpenOptions): Promise<RecordingReader> {
@@ -97,8 +100,33 @@ class McapReader implements RecordingReader {
     const loaded = await this.#load(chunk, loss);
     if (loaded === undefined) return;
     for (const { table, rows } of this.#rowsByTable(loaded.content, loss, chunk)) {
-      if (isSelected(table, selection.tables)) yield* table.batches(loaded.bytes, rows, selection, loss);
+      if (!isSelected(table, selection.tables)) continue;
+      const isPacked = table.summary.encoding === 'cdr' && isCompressedMessage(loaded.bytes, rows.starts[0]);
+      if (isPacked) yield* this.#packedMessages(table, loaded.bytes, rows, selection, loss);
+      else yield* table.batches(loaded.bytes, rows, selection, loss);
     }
+  }
+
+  /** Messages that the recorder compressed one by one, before they came into the chunk. */
+  async *#packedMessages(
+    table: MessageTable,
+    bytes: Uint8Array,
+    rows: MessageRows,
+    selection: Selection,
+    loss: LossCounter,
+  ): AsyncGenerator<TableBatch> {
+    const times = new BigInt64Array(rows.timeHalves.buffer);
+    let pending = new PendingMessages();
+    for (let row = 0; row < rows.count; row += 1) {
+      const packed = bytes.subarray(rows.starts[row], rows.ends[row]);
+      const message = await uncompressedMessage(packed, this.#options, loss);
+      if (message === undefined) continue;
+      pending.add(times[row]!, message);
+      if (!pending.isFull) continue;
+      yield* pending.batches(table, selection, loss);
+      pending = new PendingMessages();
+    }
+    yield* pending.batches(table, selection, loss);
   }
 
   async #load(

@@ -1,7 +1,9 @@
-import { type ByteSource, byteSourceOf } from '../byte-source.ts';
+import type { ByteSource } from '../byte-source.ts';
+import { uncompressedMessage } from '../messages/compressed-message.ts';
 import { decoderOf, type MessageEncoding } from '../messages/decoder-of.ts';
 import { MessageTable } from '../messages/message-table.ts';
 import { MessageDefinitionError } from '../messages/message-type.ts';
+import { PendingMessages } from '../messages/pending-messages.ts';
 import { standardRos2Definition } from '../messages/ros2-standard.ts';
 import {
   type Loss,
@@ -14,21 +16,19 @@ import {
   type TableBatch,
 } from '../recording-reader.ts';
 import { isInteger, type Rosbag2Catalog, readCatalog, type Topic } from './catalog.ts';
-import { PendingMessages } from './pending-messages.ts';
 import { RowGaps } from './row-gaps.ts';
 import { SqlitePages } from './sqlite-pages.ts';
 
 /**
- * Opens one file of a ROS 2 bag in SQLite (`.db3`, also `.db3.zstd`, also with messages compressed one by one;
+ * Opens one file of a ROS 2 bag in SQLite (`.db3`, also with messages compressed one by one;
  * github.com/ros2/rosbag2, rosbag2_storage_sqlite3). The database is read by range, page by page. One table per
- * topic, a row's time is when the recorder received the message. Files of a split recording are opened one by
- * one. A file compressed as a whole is decompressed in memory, up to 2 GiB; prefer the other form for long ones.
+ * topic, a row's time is when the recorder received the message. What the write-ahead log beside it (`-wal`) holds
+ * is read with it. Files of a split recording are opened one by one, and may be joined (`joined-recording.ts`).
  * @throws {RecordingFormatError} when it is no SQLite database, or one without rosbag2's tables.
  */
 export async function openRosbag2(source: ByteSource, options: OpenOptions): Promise<RecordingReader> {
   const loss = new LossCounter();
-  const database = await uncompressed(source, options);
-  const pages = await SqlitePages.open(database);
+  const pages = await SqlitePages.open(source, await options.companion?.('-wal'));
   if (pages === undefined) {
     throw new RecordingFormatError(options.name, 'unknown', 'it is no SQLite database in UTF-8');
   }
@@ -40,37 +40,12 @@ export async function openRosbag2(source: ByteSource, options: OpenOptions): Pro
       'the database has no tables "topics" and "messages", so it is no ROS 2 bag',
     );
   }
+  if (pages.uncommittedBytes > 0) {
+    const bytes = pages.uncommittedBytes;
+    loss.add(0, bytes, `${options.name}-wal: ${bytes} bytes at its end were never committed`);
+  }
   return new Rosbag2Reader(source.sizeBytes, options, pages, catalog, loss);
 }
-
-const ZSTD_MAGIC = 0xfd2fb528;
-const UNCOMPRESSED_BYTES_MAX = 2 ** 31;
-const COMPRESSED_BYTES_MAX = 2 ** 30;
-const MESSAGE_BYTES_MAX = 2 ** 30;
-
-async function uncompressed(source: ByteSource, { name, decompressors }: OpenOptions): Promise<ByteSource> {
-  if (source.sizeBytes < 4 || !isZstd(await source.read(0, 4))) return source;
-  if (source.sizeBytes > COMPRESSED_BYTES_MAX) {
-    throw new RecordingFormatError(name, 'rosbag2', 'it is too large to decompress; use "zstd -d" first');
-  }
-  const compressed = await source.read(0, source.sizeBytes);
-  try {
-    return byteSourceOf(await decompressors.zstd(compressed, UNCOMPRESSED_BYTES_MAX));
-  } catch (cause) {
-    // Decompressors are handed in and throw for one reason only: these bytes.
-    const what = cause instanceof Error ? cause.message : String(cause);
-    throw new RecordingFormatError(name, 'rosbag2', `it cannot be decompressed: ${what}`, { cause });
-  }
-}
-
-function isZstd(bytes: Uint8Array): boolean {
-  if (bytes.length < 4) return false;
-  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true) === ZSTD_MAGIC;
-}
-
-/** Rows of a topic are handed out when its messages are this large, or so many. */
-const BATCH_BYTES = 1 << 22;
-const BATCH_ROWS = 4096;
 
 class Rosbag2Reader implements RecordingReader {
   readonly summary: RecordingSummary;
@@ -103,7 +78,7 @@ class Rosbag2Reader implements RecordingReader {
       ...(startTimeNs === undefined ? {} : { startTimeNs }),
       ...(endTimeNs === undefined ? {} : { endTimeNs }),
       tables: [...tables.values()].map((table) => table.summary),
-      properties: catalog.properties,
+      properties: { ...catalog.properties, ...logProperty(pages) },
       attachments: [],
     };
   }
@@ -134,12 +109,12 @@ class Rosbag2Reader implements RecordingReader {
         continue;
       }
       if (!(selection.tables?.includes(table.summary.name) ?? true)) continue;
-      const message = await this.#message(data, loss);
+      const message = await uncompressedMessage(data, this.#options, loss);
       if (message === undefined) continue;
       const messages = pending.get(table) ?? new PendingMessages();
       pending.set(table, messages);
       messages.add(BigInt(timestamp), message);
-      if (messages.sizeBytes >= BATCH_BYTES || messages.count >= BATCH_ROWS) {
+      if (messages.isFull) {
         pending.delete(table);
         yield* messages.batches(table, selection, loss);
       }
@@ -148,19 +123,14 @@ class Rosbag2Reader implements RecordingReader {
     for (const [table, messages] of pending) yield* messages.batches(table, selection, loss);
     this.#options.onProgress?.(this.summary.sizeBytes);
   }
+}
 
-  /** A message is compressed where the bag was recorded with `--compression-mode message`. */
-  async #message(data: Uint8Array, loss: LossCounter): Promise<Uint8Array | undefined> {
-    if (!isZstd(data)) return data;
-    try {
-      return await this.#options.decompressors.zstd(data, MESSAGE_BYTES_MAX);
-    } catch (cause) {
-      // Decompressors are handed in and throw for one reason only: these bytes.
-      const what = cause instanceof Error ? cause.message : String(cause);
-      loss.add(1, data.length, `${this.#options.name}: a message cannot be decompressed: ${what}`);
-      return undefined;
-    }
-  }
+/** A database says whether its writer keeps a log, not whether there is something in it. */
+function logProperty({ writeAheadLog }: SqlitePages): Record<string, string> {
+  if (writeAheadLog === 'none') return {};
+  const missing =
+    'no -wal file lies beside it: if the recorder did not close the bag, its last messages were there and are not seen';
+  return { writeAheadLog: writeAheadLog === 'read' ? 'read with it' : missing };
 }
 
 function tableOf(topic: Topic, catalog: Rosbag2Catalog, loss: LossCounter): MessageTable {

@@ -1,9 +1,10 @@
 import type { ByteSource } from '../byte-source.ts';
+import { readWriteAheadLog, type WriteAheadLog } from './write-ahead-log.ts';
 
 /**
  * Reads tables of an SQLite database by range, as rosbag2 needs it: row after row, without a copy of the file and
  * without memory for more than some pages. Source: sqlite.org/fileformat2.html (sections 1.3, 1.6, 2.1).
- * What is in a write-ahead log beside the file is not seen.
+ * Pages that a write-ahead log beside the file holds newer are taken from there.
  */
 export const SQLITE_MAGIC = 'SQLite format 3\0';
 
@@ -19,7 +20,15 @@ export class SqlitePageError extends Error {
   override readonly name = 'SqlitePageError';
 }
 
+/** A write-ahead log and what it holds. */
+interface LogBeside {
+  readonly source: ByteSource;
+  readonly pages: WriteAheadLog;
+}
+
 const HEADER_BYTES = 100;
+/** The file format version of databases with a write-ahead log. */
+const WRITE_AHEAD_VERSION = 2;
 const WINDOW_BYTES = 1 << 20;
 const WINDOWS_MAX = 8;
 const DEPTH_MAX = 40;
@@ -34,23 +43,38 @@ export class SqlitePages {
   readonly pageCount: number;
   /** No whole file of this database had more rows: each takes some bytes. */
   readonly rowsMax: number;
+  /** Whether its writer keeps a write-ahead log, and whether one lies beside it. */
+  readonly writeAheadLog: 'none' | 'read' | 'missing';
+  /** Bytes of a transaction that the writer began and did not commit. */
+  readonly uncommittedBytes: number;
   readonly #source: ByteSource;
+  readonly #log: LogBeside | undefined;
   readonly #usableBytes: number;
   #rowIdMax = 0n;
   /** Pieces of the file by number, the latest used last. */
   readonly #windows = new Map<number, Uint8Array>();
 
-  private constructor(source: ByteSource, pageSizeBytes: number, header: Uint8Array) {
+  private constructor(
+    source: ByteSource,
+    pageSizeBytes: number,
+    header: Uint8Array,
+    log: LogBeside | undefined,
+  ) {
     this.#source = source;
+    this.#log = log;
+    const isLogged = header[19] === WRITE_AHEAD_VERSION;
+    this.writeAheadLog = log !== undefined ? 'read' : isLogged ? 'missing' : 'none';
+    this.uncommittedBytes = log?.pages.uncommittedBytes ?? 0;
     this.pageSizeBytes = pageSizeBytes;
-    this.pageCount = Math.floor(source.sizeBytes / pageSizeBytes);
+    const filePages = Math.floor(source.sizeBytes / pageSizeBytes);
+    this.pageCount = Math.max(filePages, log?.pages.pageCount ?? 0);
     this.#usableBytes = pageSizeBytes - header[20]!;
     const declaredPages = viewOf(header).getUint32(28);
     this.rowsMax = Math.floor((Math.max(declaredPages, this.pageCount) * pageSizeBytes) / ROW_BYTES_MIN);
   }
 
-  /** Undefined when the file does not begin as an SQLite database in UTF-8. */
-  static async open(source: ByteSource): Promise<SqlitePages | undefined> {
+  /** Undefined when the file does not begin as an SQLite database in UTF-8. `log` is the `-wal` file beside it. */
+  static async open(source: ByteSource, log?: ByteSource): Promise<SqlitePages | undefined> {
     if (source.sizeBytes < HEADER_BYTES) return undefined;
     const header = await source.read(0, HEADER_BYTES);
     if (new TextDecoder('latin1').decode(header.subarray(0, 16)) !== SQLITE_MAGIC) return undefined;
@@ -59,7 +83,9 @@ export class SqlitePages {
     const pageSizeBytes = declared === 1 ? 65_536 : declared;
     const isPowerOfTwo = pageSizeBytes >= 512 && (pageSizeBytes & (pageSizeBytes - 1)) === 0;
     const isUtf8 = view.getUint32(56) <= 1;
-    return isPowerOfTwo && isUtf8 ? new SqlitePages(source, pageSizeBytes, header) : undefined;
+    if (!isPowerOfTwo || !isUtf8) return undefined;
+    const pages = log && (await readWriteAheadLog(log, pageSizeBytes));
+    return new SqlitePages(source, pageSizeBytes, header, log && pages && { source: log, pages });
   }
 
   /** The highest row id that interior pages of tables read so far speak of; leaves may hold higher ones. */
@@ -210,7 +236,14 @@ export class SqlitePages {
 
   async #page(page: number): Promise<Uint8Array> {
     if (page < 1 || page > this.pageCount) throw new SqlitePageError(`page ${page} is not in the file`);
+    const logged = this.#log?.pages.offsets.get(page);
+    if (this.#log !== undefined && logged !== undefined) {
+      return this.#log.source.read(logged, this.pageSizeBytes);
+    }
     const offset = (page - 1) * this.pageSizeBytes;
+    if (offset + this.pageSizeBytes > this.#source.sizeBytes) {
+      throw new SqlitePageError(`page ${page} is not in the file`);
+    }
     const window = Math.floor(offset / WINDOW_BYTES);
     const start = offset - window * WINDOW_BYTES;
     return (await this.#window(window)).subarray(start, start + this.pageSizeBytes);

@@ -20,8 +20,8 @@ import { type TdmsTable, tablesOf } from './tables.ts';
 
 /**
  * Opens an NI TDMS file (format 2.0; version numbers 4712 and 4713): little or big endian, contiguous, interleaved
- * or DAQmx, complete or cut off. Only lead-ins and metadata are read here, from `options.index` (the file's
- * `.tdms_index`) where that is given and describes this file; `read` then reads the ranges of the selected columns.
+ * or DAQmx, complete or cut off. Only lead-ins and metadata are read here, from the `.tdms_index` beside
+ * it where there is one that describes this file; `read` then reads the ranges of the selected columns.
  *
  * Tables are groups (see `tablesOf`). A row's time is that of the waveform (`wf_start_time + wf_start_offset +
  * i * wf_increment`) or of a time channel of the group. Tables without an absolute time say so in the properties
@@ -40,7 +40,8 @@ export const openTdms: OpenRecording = async (source, options) => {
     throw new RecordingFormatError(options.name, front === undefined ? 'unknown' : 'tdms', what);
   }
   const loss = new OnceCounter();
-  const { structure, index } = await readStructure(source, options, loss);
+  const companion = await options.companion?.('_index');
+  const { structure, index } = await readStructure(source, companion, options, loss);
   if (structure.rootProperties.size === 0 && structure.groups.size === 0 && loss.report().bytes > 0) {
     const reasons = loss.report().reasons.join('; ');
     throw new RecordingFormatError(options.name, 'tdms', `nothing of it can be read (${reasons})`);
@@ -68,17 +69,18 @@ export const openTdms: OpenRecording = async (source, options) => {
 /** `index` says whether the index was used, where one was given. */
 async function readStructure(
   source: ByteSource,
+  companion: ByteSource | undefined,
   options: OpenOptions,
   loss: LossCounter,
 ): Promise<{ readonly structure: Structure; readonly index?: string }> {
-  if (options.index !== undefined) {
+  if (companion !== undefined) {
     try {
       const builder = new StructureBuilder(loss);
-      for (const segment of await locateInIndex(source, options.index)) builder.add(segment);
+      for (const segment of await locateInIndex(source, companion)) builder.add(segment);
       return { structure: builder.build(), index: 'used' };
     } catch (error) {
       if (!(error instanceof IndexMismatch)) throw error;
-      const { structure } = await readStructure(source, { ...options, index: undefined }, loss);
+      const { structure } = await readStructure(source, undefined, options, loss);
       return { structure, index: `not used: ${error.message}` };
     }
   }

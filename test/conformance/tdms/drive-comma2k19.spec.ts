@@ -65,7 +65,7 @@ describe('the IMU of the comma2k19 drive, written by npTDMS', () => {
     openTdms(byteSourceOf(file), {
       name: 'imu.tdms',
       decompressors: NODE_DECOMPRESSORS,
-      ...(withIndex ? { index: byteSourceOf(index) } : {}),
+      ...(withIndex ? { companion: () => Promise.resolve(byteSourceOf(index)) } : {}),
     });
 
   for (const withIndex of [false, true]) {
@@ -104,7 +104,7 @@ describe('the IMU of the comma2k19 drive, written by npTDMS', () => {
     const reader = await openTdms(byteSourceOf(file), {
       name: 'imu.tdms',
       decompressors: NODE_DECOMPRESSORS,
-      index: byteSourceOf(other),
+      companion: () => Promise.resolve(byteSourceOf(other)),
     });
     assert.match(reader.summary.properties['index']!, /^not used: /);
     assert.equal(reader.summary.tables.length, expected.groups.length);

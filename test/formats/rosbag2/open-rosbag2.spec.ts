@@ -1,72 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { compressZstd } from '#adapters/compression/compressors.ts';
 import { createDecompressors } from '#adapters/compression/decompressors.ts';
+import { openRecording } from '#composition/open-recording.ts';
 import { byteSourceOf } from '#formats/byte-source.ts';
 import { RecordingFormatError, type RecordingReader } from '#formats/recording-reader.ts';
 import { openRosbag2 } from '#formats/rosbag2/open-rosbag2.ts';
+import { bagOf, FLOAT_TOPIC, float, floats, START_NS } from '../../support/rosbag2-files.ts';
 import { collectTable, collectTables } from '../../support/table-columns.ts';
-
-const START_NS = 1_700_000_000_000_000_000n;
-
-interface Bag {
-  readonly topics: readonly { readonly id: number; readonly name: string; readonly type: string }[];
-  readonly messages: Iterable<{
-    readonly topicId: number;
-    readonly timeNs: bigint;
-    readonly data: Uint8Array;
-  }>;
-  readonly pageSizeBytes?: number;
-  readonly definitions?: Readonly<Record<string, string>>;
-}
-
-/** A bag as rosbag2's SQLite plugin writes it; SQLite itself does. */
-function bagOf({ topics, messages, pageSizeBytes = 4096, definitions }: Bag): Buffer {
-  const folder = mkdtempSync(join(tmpdir(), 'landfall-rosbag2-'));
-  try {
-    const path = join(folder, 'bag.db3');
-    const database = new DatabaseSync(path);
-    database.exec(`PRAGMA page_size = ${pageSizeBytes}`);
-    database.exec(`CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,
-      serialization_format TEXT NOT NULL, offered_qos_profiles TEXT NOT NULL)`);
-    database.exec(`CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL,
-      timestamp INTEGER NOT NULL, data BLOB NOT NULL)`);
-    database.exec('CREATE INDEX timestamp_idx ON messages (timestamp ASC)');
-    if (definitions !== undefined) {
-      database.exec('CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL)');
-      database.exec(`INSERT INTO schema VALUES (4, 'jazzy')`);
-      database.exec(`CREATE TABLE message_definitions(id INTEGER PRIMARY KEY, topic_type TEXT NOT NULL,
-        encoding TEXT NOT NULL, encoded_message_definition TEXT NOT NULL, type_description_hash TEXT NOT NULL)`);
-      const add = database.prepare('INSERT INTO message_definitions VALUES (NULL, ?, ?, ?, ?)');
-      for (const [type, text] of Object.entries(definitions)) add.run(type, 'ros2msg', text, '');
-    }
-    const addTopic = database.prepare('INSERT INTO topics VALUES (?, ?, ?, ?, ?)');
-    for (const { id, name, type } of topics) addTopic.run(id, name, type, 'cdr', '');
-    const addMessage = database.prepare('INSERT INTO messages VALUES (NULL, ?, ?, ?)');
-    database.exec('BEGIN');
-    for (const { topicId, timeNs, data } of messages) addMessage.run(topicId, timeNs, data);
-    database.exec('COMMIT');
-    database.close();
-    return readFileSync(path);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
 
 const open = (bytes: Uint8Array): Promise<RecordingReader> =>
   openRosbag2(byteSourceOf(bytes), { name: 'test.db3', decompressors: createDecompressors() });
-
-const float = (value: number) =>
-  Buffer.concat([Buffer.of(0, 1, 0, 0), Buffer.from(new Float64Array([value]).buffer)]);
-
-function* floats(count: number) {
-  for (let i = 0; i < count; i += 1) yield { topicId: 7, timeNs: START_NS + BigInt(i), data: float(i) };
-}
-
-const FLOAT_TOPIC = { id: 7, name: '/value', type: 'std_msgs/msg/Float64' };
 
 describe('a ROS 2 bag in SQLite', () => {
   for (const pageSizeBytes of [512, 4096, 65_536]) {
@@ -128,7 +75,9 @@ describe('a ROS 2 bag in SQLite', () => {
 
   it('may be compressed as a whole, or message by message', async () => {
     const whole = compressZstd(bagOf({ topics: [FLOAT_TOPIC], messages: floats(10) }));
-    assert.equal((await collectTable(await open(whole), '/value')).timestampsNs.length, 10);
+    const options = { name: 'test.db3.zstd', decompressors: createDecompressors() };
+    const reader = await openRecording(byteSourceOf(whole), options);
+    assert.equal((await collectTable(reader, '/value')).timestampsNs.length, 10);
     const messages = [...floats(10)].map((message) => ({ ...message, data: compressZstd(message.data) }));
     const single = await collectTable(await open(bagOf({ topics: [FLOAT_TOPIC], messages })), '/value');
     assert.equal(single.columns.get('data')?.[9], 9);
@@ -183,5 +132,89 @@ describe('a damaged ROS 2 bag in SQLite', () => {
     const other = readFileSync(join(folder, 'other.db'));
     rmSync(folder, { recursive: true });
     await assert.rejects(open(other), /no tables "topics" and "messages"/);
+  });
+});
+
+describe('a ROS 2 bag in SQLite with a write-ahead log', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'landfall-rosbag2-wal-'));
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** A bag that its recorder, killed, left behind: 100 messages in the database, `logged` more in its log. */
+  function killed(logged: number): { database: Buffer; log: Buffer } {
+    const path = join(folder, 'live.db3');
+    for (const ending of ['', '-wal', '-shm']) rmSync(path + ending, { force: true });
+    writeFileSync(path, bagOf({ topics: [FLOAT_TOPIC], messages: floats(100) }));
+    const live = new DatabaseSync(path);
+    live.exec('PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0');
+    const add = live.prepare('INSERT INTO messages VALUES (NULL, ?, ?, ?)');
+    for (let from = 100; from < 100 + logged; from += 500) {
+      live.exec('BEGIN');
+      const count = Math.min(500, 100 + logged - from);
+      for (const { topicId, timeNs, data } of floats(count, from)) add.run(topicId, timeNs, data);
+      live.exec('COMMIT');
+    }
+    const copy = join(folder, 'copy');
+    copyFileSync(path, copy);
+    const database = readFileSync(copy);
+    const log = existsSync(`${path}-wal`) ? readFileSync(`${path}-wal`) : Buffer.alloc(0);
+    live.close();
+    return { database, log };
+  }
+
+  const openWith = (bytes: Uint8Array, log: Uint8Array | undefined) =>
+    openRosbag2(byteSourceOf(bytes), {
+      name: 'test.db3',
+      decompressors: createDecompressors(),
+      companion: (ending) => Promise.resolve(ending === '-wal' && log ? byteSourceOf(log) : undefined),
+    });
+
+  async function valuesOf(reader: RecordingReader): Promise<unknown> {
+    return (await collectTables(reader)).get('/value')?.columns.get('data');
+  }
+
+  it('has the messages of the log too', async () => {
+    const { database, log } = killed(3000);
+    const reader = await openWith(database, log);
+    assert.deepEqual(
+      await valuesOf(reader),
+      Array.from({ length: 3100 }, (_, i) => i),
+    );
+    assert.equal(reader.summary.endTimeNs, START_NS + 3099n);
+    assert.deepEqual(reader.loss(), { records: 0, bytes: 0, reasons: [] });
+  });
+
+  it('without its log has what the database holds, and says what may be missing', async () => {
+    const { database } = killed(3000);
+    const reader = await openWith(database, undefined);
+    assert.equal(((await valuesOf(reader)) as unknown[]).length, 100);
+    assert.match(reader.summary.properties['writeAheadLog'] ?? '', /its last messages were there/);
+    const closed = await open(bagOf({ topics: [FLOAT_TOPIC], messages: floats(3) }));
+    assert.equal(closed.summary.properties['writeAheadLog'], undefined);
+  });
+
+  it('cut off in its log has all that was committed, and counts what was not', async () => {
+    const { database, log } = killed(3000);
+    const wholeTransactions = new Set<number>();
+    for (let sizeBytes = log.length; sizeBytes > 0; sizeBytes -= 4120 * 3) {
+      const reader = await openWith(database, log.subarray(0, sizeBytes));
+      const values = (await valuesOf(reader)) as number[];
+      assert.equal((values.length - 100) % 500, 0, `${values.length} rows of ${sizeBytes} bytes of log`);
+      assert.deepEqual(values, [...values.keys()]);
+      wholeTransactions.add(values.length);
+      const isAtCommit = reader.loss().bytes === 0;
+      assert.equal(isAtCommit, !reader.loss().reasons.join().includes('never committed'));
+    }
+    assert.ok(wholeTransactions.size >= 5);
+  });
+
+  it('whose bytes are changed is read up to the change; one of other pages is left alone', async () => {
+    const { database, log } = killed(3000);
+    const changed = Buffer.from(log);
+    changed[Math.floor(log.length / 2)]! ^= 1;
+    const values = (await valuesOf(await openWith(database, changed))) as number[];
+    assert.ok(values.length > 100 && values.length < 3100 && values.length % 500 === 100);
+    const foreign = Buffer.from(log);
+    foreign.writeUInt32BE(8192, 8);
+    assert.equal(((await valuesOf(await openWith(database, foreign))) as number[]).length, 100);
   });
 });

@@ -128,7 +128,7 @@ describe('TDMS writer', () => {
             const reader = await openTdms(byteSourceOf(bytes), {
               name: 'written.tdms',
               decompressors: NODE_DECOMPRESSORS,
-              index: indexSource,
+              companion: () => Promise.resolve(indexSource),
             });
             const tables = await collectTables(reader, selection);
             assert.deepEqual([...(tables.get('g')?.columns.keys() ?? ['b'])], ['b']);

@@ -1,5 +1,9 @@
-import { MessageRows, type MessageTable } from '../messages/message-table.ts';
 import type { LossCounter, Selection, TableBatch } from '../recording-reader.ts';
+import { MessageRows, type MessageTable } from './message-table.ts';
+
+/** Rows of a topic are handed out when its messages are this large, or so many. */
+const BATCH_BYTES = 1 << 22;
+const BATCH_ROWS = 4096;
 
 /** Messages of one topic that wait to become a batch. */
 export class PendingMessages {
@@ -9,6 +13,10 @@ export class PendingMessages {
 
   get count(): number {
     return this.#messages.length;
+  }
+
+  get isFull(): boolean {
+    return this.sizeBytes >= BATCH_BYTES || this.count >= BATCH_ROWS;
   }
 
   add(timeNs: bigint, message: Uint8Array): void {
