@@ -8,8 +8,9 @@ import {
   type PlainBlock,
 } from '#domain/block-ledger.ts';
 import { parseDocument } from '#domain/documents.ts';
-import { Conflict, RetryableFailure } from '#domain/failures.ts';
+import { Conflict, isFailure, RetryableFailure } from '#domain/failures.ts';
 import { inParallel } from '#domain/in-parallel.ts';
+import { type LandedVersion, LandedVersions } from '#domain/landed-versions.ts';
 import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import { below } from '#domain/stage-plan.ts';
@@ -43,16 +44,43 @@ async function actOn(work: CopyTask['work'], tools: TaskTools): Promise<CopyFact
   const { blobs } = tools;
   switch (work.action) {
     case 'copy':
-      return copyPieces(tools, work.source, work.target, await ledgerPieces(blobs, work.ledger), false);
+      return copyPieces(tools, work.source, work.target, await ledgerPieces(blobs, work.ledger));
     case 'remove':
       return removeVerified(tools, work.source, work.copies, await ledgerPieces(blobs, work.ledger));
     case 'copy-versions': {
-      const pieces = await storedPieces(blobs, work.source, work.except);
-      return copyPieces(tools, work.source, work.target, pieces, work.keepExisting);
+      const { source, target, versions, except, keepExisting } = work;
+      const pieces = await versionPieces(blobs, source, versions, except);
+      return copyPieces(tools, source, target, pieces, { keepExisting, leaveChanged: true });
     }
-    case 'remove-versions':
-      return removeCopied(tools, work.source, work.copy, await storedPieces(blobs, work.source, []));
+    case 'remove-versions': {
+      const pieces = await versionPieces(blobs, work.source, work.versions);
+      return removeCopied(tools, work.source, work.copy, pieces);
+    }
   }
+}
+
+/** The versions that were noted, or else those that lie in the folder. */
+async function versionPieces(
+  blobs: BlobStore,
+  folder: BlobLocation,
+  versions: BlobReference | undefined,
+  except: readonly string[] = [],
+): Promise<Piece[]> {
+  const files =
+    versions === undefined
+      ? await storedVersions(blobs, folder)
+      : parseDocument(await blobs.readPinned(versions), LandedVersions, versions.path).files;
+  return files
+    .filter(({ path }) => !except.includes(path))
+    .map((file) => ({ ...file, blocks: blocksOfVersion(file.sizeBytes, file.eTag) }));
+}
+
+async function storedVersions(blobs: BlobStore, folder: BlobLocation): Promise<LandedVersion[]> {
+  const prefix = below(folder, '').path;
+  const files: LandedVersion[] = [];
+  for await (const { location, sizeBytes, eTag } of blobs.list({ ...folder, path: prefix }))
+    files.push({ path: location.path.slice(prefix.length), sizeBytes, eTag });
+  return files;
 }
 
 async function ledgerPieces(blobs: BlobStore, reference: BlobReference): Promise<Piece[]> {
@@ -60,41 +88,36 @@ async function ledgerPieces(blobs: BlobStore, reference: BlobReference): Promise
   return files.map((file: LedgerFile) => ({ ...file, blocks: blocksOf(file) }));
 }
 
-async function storedPieces(
-  blobs: BlobStore,
-  folder: BlobLocation,
-  except: readonly string[],
-): Promise<Piece[]> {
-  const prefix = below(folder, '').path;
-  const pieces: Piece[] = [];
-  for await (const { location, sizeBytes, eTag } of blobs.list({ ...folder, path: prefix })) {
-    const path = location.path.slice(prefix.length);
-    if (!except.includes(path))
-      pieces.push({ path, sizeBytes, eTag, blocks: blocksOfVersion(sizeBytes, eTag) });
-  }
-  return pieces;
+interface CopyManner {
+  /** Whether other bytes that lie in the target stay as they are. */
+  readonly keepExisting: boolean;
+  /** Whether a source that is another version by now is left alone; else it is a failure. */
+  readonly leaveChanged: boolean;
 }
+
+type CopyEnd = 'copied' | 'unchanged' | 'kept' | 'left';
 
 async function copyPieces(
   tools: TaskTools,
   source: BlobLocation,
   target: BlobLocation,
   pieces: readonly Piece[],
-  keepExisting: boolean,
+  manner: CopyManner = { keepExisting: false, leaveChanged: false },
 ): Promise<CopyFacts> {
   const sizeBytes = pieces.reduce((sum, piece) => sum + piece.sizeBytes, 0);
   let bytesDone = 0;
   const ends = await inParallel(pieces, FILES_AT_ONCE, async (piece) => {
-    const end = await copyPiece(tools.blobs, source, target, piece, keepExisting);
+    const end = await copyPiece(tools.blobs, source, target, piece, manner);
     bytesDone += piece.sizeBytes;
     tools.progress(bytesDone, sizeBytes);
     return end;
   });
+  const moved = pieces.filter((_, index) => ends[index] !== 'left');
   return {
-    fileCount: pieces.length,
-    sizeBytes,
+    fileCount: moved.length,
+    sizeBytes: moved.reduce((sum, piece) => sum + piece.sizeBytes, 0),
     unchangedCount: ends.filter((end) => end === 'unchanged').length,
-    kept: pathsWhere(pieces, ends, 'kept'),
+    kept: pathsWhere(pieces, ends, ['kept', 'left']),
   };
 }
 
@@ -103,8 +126,8 @@ async function copyPiece(
   sourceFolder: BlobLocation,
   targetFolder: BlobLocation,
   piece: Piece,
-  keepExisting: boolean,
-): Promise<'copied' | 'unchanged' | 'kept'> {
+  { keepExisting, leaveChanged }: CopyManner,
+): Promise<CopyEnd> {
   const target = below(targetFolder, piece.path);
   const existing = await blobs.head(target);
   if (existing !== undefined) {
@@ -112,7 +135,14 @@ async function copyPiece(
     if (keepExisting) return 'kept';
   }
   const source = { location: below(sourceFolder, piece.path), eTag: piece.eTag };
-  await inParallel(piece.blocks, BLOCKS_AT_ONCE, (block) => blobs.copyBlock(source, target, block));
+  if (leaveChanged && !(await isStill(blobs, source))) return 'left';
+  try {
+    await inParallel(piece.blocks, BLOCKS_AT_ONCE, (block) => blobs.copyBlock(source, target, block));
+  } catch (error) {
+    // Uploaded again, or removed, between the look and the copy: blocks that were staged are never committed.
+    if (leaveChanged && isFailure(error) && ['file-changed', 'not-found'].includes(error.code)) return 'left';
+    throw error;
+  }
   await blobs.commitBlocks(
     target,
     piece.blocks,
@@ -125,6 +155,13 @@ async function copyPiece(
       `the copy of ${piece.path} at ${target.account}/${target.container}/${target.path} ${difference}, although it was just committed; somebody else writes there`,
     );
   return 'copied';
+}
+
+async function isStill(
+  blobs: BlobStore,
+  version: { readonly location: BlobLocation; readonly eTag: string },
+): Promise<boolean> {
+  return (await blobs.head(version.location))?.eTag === version.eTag;
 }
 
 /** How a blob differs from the piece, or undefined. An empty block list is also that of a blob put in one go. */
@@ -201,13 +238,13 @@ async function removePieces(
       0,
     ),
     unchangedCount: ends.filter((end) => end === 'unchanged').length,
-    kept: pathsWhere(pieces, ends, 'kept'),
+    kept: pathsWhere(pieces, ends, ['kept']),
   };
 }
 
-function pathsWhere(pieces: readonly Piece[], ends: readonly string[], end: string): string[] {
+function pathsWhere(pieces: readonly Piece[], ends: readonly string[], wanted: readonly string[]): string[] {
   return pieces
-    .filter((_, index) => ends[index] === end)
+    .filter((_, index) => wanted.includes(ends[index] ?? ''))
     .map((piece) => piece.path)
     .slice(0, KEPT_MAX);
 }

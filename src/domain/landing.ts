@@ -1,3 +1,4 @@
+import type { LandedVersion } from './landed-versions.ts';
 import { MANIFEST_FILE_NAME, type Manifest } from './manifest.ts';
 import { sha1 } from './sha1.ts';
 import type { BlobLocation, Recording } from './vocabulary.ts';
@@ -33,11 +34,7 @@ export function blobIn(folder: BlobLocation, path: string): BlobLocation {
   return { ...folder, path: `${folder.path}${path}` };
 }
 
-export interface SeenFile {
-  readonly path: string;
-  readonly sizeBytes: number;
-  readonly eTag: string;
-}
+export type SeenFile = LandedVersion;
 
 /**
  * Whether a file is known to be on its way still, so that it need not be recorded: a hierarchical namespace
@@ -57,6 +54,8 @@ export type Completeness =
       readonly complete: true;
       /** Over paths, sizes and eTags of the manifest and its files: other bytes, other hash. */
       readonly filesHash: string;
+      /** Those versions, the manifest first. */
+      readonly versions: readonly LandedVersion[];
     }
   | {
       readonly complete: false;
@@ -79,9 +78,12 @@ export function completenessOf(
   const missing: string[] = [];
   const problems: string[] = [];
   const hashed: string[] = [];
+  const versions: LandedVersion[] = [];
   const manifestFile = files.get(MANIFEST_FILE_NAME);
-  if (manifestFile?.eTag === manifestETag) hashed.push(`${MANIFEST_FILE_NAME} ${manifestETag}`);
-  else {
+  if (manifestFile?.eTag === manifestETag) {
+    hashed.push(`${MANIFEST_FILE_NAME} ${manifestETag}`);
+    versions.push(versionOf(manifestFile));
+  } else {
     missing.push(MANIFEST_FILE_NAME);
     problems.push(MANIFEST_FILE_NAME);
   }
@@ -89,6 +91,7 @@ export function completenessOf(
     const seen = files.get(listed.path);
     if (seen?.sizeBytes === listed.sizeBytes) {
       hashed.push(`${listed.path} ${seen.sizeBytes} ${seen.eTag}`);
+      versions.push(versionOf(seen));
       continue;
     }
     missing.push(listed.path);
@@ -100,13 +103,18 @@ export function completenessOf(
       );
     }
   }
-  if (missing.length === 0) return { complete: true, filesHash: hashOf(hashed.toSorted().join('\n')) };
+  if (missing.length === 0)
+    return { complete: true, filesHash: hashOf(hashed.toSorted().join('\n')), versions };
   return {
     complete: false,
     missing: problems.slice(0, MISSING_NAMED_MAX),
     missingCount: missing.length,
     waitingFor: lastByHash(missing),
   };
+}
+
+function versionOf({ path, sizeBytes, eTag }: SeenFile): LandedVersion {
+  return { path, sizeBytes, eTag };
 }
 
 /**

@@ -45,6 +45,9 @@ const Outcome = {
   reason: Reason.optional(),
 };
 
+/** The versions of the files that are meant (domain/landed-versions.ts). Absent where nobody noted them. */
+const Landed = BlobReference.optional();
+
 const StageInput = {
   ...StagePlace,
   recording: Recording,
@@ -123,7 +126,7 @@ export const MESSAGES = [
     'command',
     'landfall.measurement.quarantine.v1',
     'Move the files of a measurement from Landing to the error zone.',
-    z.object({ ...Place, recording: Recording, reason: Reason }),
+    z.object({ ...Place, recording: Recording, landed: Landed, reason: Reason }),
   ),
   define(
     'command',
@@ -192,7 +195,7 @@ export const MESSAGES = [
     'event',
     'landfall.measurement.received.v1',
     'A folder in Landing holds its manifest and all its files.',
-    z.object({ measurementId: z.uuid(), recording: Recording, filesHash: z.string() }),
+    z.object({ measurementId: z.uuid(), recording: Recording, filesHash: z.string(), landed: Landed }),
   ),
   define(
     'event',

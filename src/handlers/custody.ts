@@ -1,9 +1,10 @@
 import { TerminalFailure } from '#domain/failures.ts';
 import { dataStreamIdOf } from '#domain/identity.ts';
 import { inParallel } from '#domain/in-parallel.ts';
+import type { LandedVersion, LandedVersions } from '#domain/landed-versions.ts';
 import type { Envelope } from '#domain/messages.ts';
-import type { BlobProperties } from '#domain/ports/blob-store.ts';
-import { below, type EndedTask } from '#domain/stage-plan.ts';
+import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
+import { below, type EndedTask, type RunPlace } from '#domain/stage-plan.ts';
 import {
   isCopy,
   planQuarantine,
@@ -13,7 +14,7 @@ import {
 } from '#domain/stages/custody.ts';
 import { CopyFacts } from '#domain/tasks/copy-task.ts';
 import { CUSTODY_QUEUE } from '#domain/topology.ts';
-import type { BlobLocation } from '#domain/vocabulary.ts';
+import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
 import { type BatchStage, type BatchStagePorts, batchStageHandler } from './batch-stage.ts';
 import { type PlacingPorts, placeIn } from './placing.ts';
 import { writeJson } from './run-papers.ts';
@@ -59,13 +60,14 @@ function quarantineWork(ports: CustodyPorts): BatchStage<'landfall.measurement.q
     command: 'landfall.measurement.quarantine.v1',
     attemptsMax: ATTEMPTS_MAX,
 
-    async plan(command) {
+    async plan(command, place) {
       const { measurementId, generation, recording } = command.data;
+      const landed = command.data.landed ?? (await noteVersions(ports.blobs, recording.folder, place));
       const facts = { measurementId, recording, commandTime: command.time };
       // A folder per order: what was put away before is never written over.
       const folderId = dataStreamIdOf(measurementId, generation, `quarantine/${command.id}`);
       const [target] = await placeIn(ports, facts, 'error', folderId, ['recordings']);
-      return planQuarantine(recording.folder, target!);
+      return planQuarantine(recording.folder, landed, target!);
     },
 
     async conclude(command, run) {
@@ -86,6 +88,16 @@ function quarantineWork(ports: CustodyPorts): BatchStage<'landfall.measurement.q
       ];
     },
   };
+}
+
+/** What lies in the folder when the move is planned: a saga that began before Landing noted versions knows none. */
+async function noteVersions(blobs: BlobStore, folder: BlobLocation, place: RunPlace): Promise<BlobReference> {
+  const prefix = asFolder(folder);
+  const files: LandedVersion[] = [];
+  for await (const { location, sizeBytes, eTag } of blobs.list(prefix))
+    files.push({ path: location.path.slice(prefix.path.length), sizeBytes, eTag });
+  const landed: LandedVersions = { schemaVersion: 1, files };
+  return (await writeJson(blobs, below(place.workFolder, 'landed.json'), landed)).reference;
 }
 
 function restoreWork(ports: CustodyPorts): BatchStage<'landfall.measurement.restore.v1'> {

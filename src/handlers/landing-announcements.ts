@@ -1,12 +1,14 @@
 import { measurementIdOf, messageIdOf } from '#domain/identity.ts';
+import type { LandedVersions } from '#domain/landed-versions.ts';
 import { type Completeness, hashOf, recordingOf } from '#domain/landing.ts';
 import { MANIFEST_FILE_NAME, type Manifest } from '#domain/manifest.ts';
 import { type DataOf, type Envelope, envelopeOf, type MessageType } from '#domain/messages.ts';
 import type { LandingFolder } from '#domain/ports/landing-store.ts';
 import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
 import { COMMANDS_TOPIC, consumerOf, EVENTS_TOPIC } from '#domain/topology.ts';
-import type { Reason } from '#domain/vocabulary.ts';
+import type { BlobReference, Reason } from '#domain/vocabulary.ts';
 import { changeFolder, type LandingPorts, type LandingSettings } from './landing-folder.ts';
+import { writeJson } from './run-papers.ts';
 
 /**
  * What Landing says. Said first, written down after: a crash between the two says it twice, under the same id,
@@ -18,6 +20,7 @@ const LANDING_SOURCE = 'landfall/landing';
 /** @returns the folder afterwards; undefined when somebody changed it meanwhile, so that it must be compared again. */
 export async function announceReceived(
   ports: LandingPorts,
+  settings: LandingSettings,
   folder: LandingFolder,
   complete: Extract<Completeness, { complete: true }> & { readonly manifest: Manifest },
   lookAt: string,
@@ -35,11 +38,13 @@ export async function announceReceived(
     manifestSha256: folder.manifest.sha256,
     manifestSizeBytes: folder.manifest.sizeBytes,
   });
+  const landed = await noteVersions(ports, settings, folder, complete);
   const type = 'landfall.measurement.received.v1';
   const announcement = say(ports, folder, manifest.fleet, type, filesHash, {
     measurementId,
     recording,
     filesHash,
+    landed,
   });
   await ports.sender.send([announcement, ...farewellTo(ports, folder, manifest.fleet, measurementId)]);
   const at = ports.clock.now().toISOString();
@@ -50,6 +55,18 @@ export async function announceReceived(
     { files: recording.fileCount, bytes: recording.sizeBytes },
   );
   return ports.store.replaceFolder({ ...rest, announced, lookAt });
+}
+
+/** Notes what lies there now, under the hash of just that: noting it twice is noting it once. */
+async function noteVersions(
+  { blobs }: LandingPorts,
+  { papers }: LandingSettings,
+  folder: LandingFolder,
+  { filesHash, versions }: Extract<Completeness, { complete: true }>,
+): Promise<BlobReference> {
+  const location = { ...papers, path: `landing/${folder.folder}/${filesHash}.json` };
+  const landed: LandedVersions = { schemaVersion: 1, files: [...versions] };
+  return (await writeJson(blobs, location, landed, { onlyIfAbsent: true })).reference;
 }
 
 /**

@@ -28,6 +28,8 @@ export interface LandingSettings {
   readonly waitMs: number;
   /** The fleet of a folder whose manifest is missing or unreadable. */
   readonly defaultFleet: string;
+  /** Where the versions that were announced are noted: the container `tasks` of the operations account. */
+  readonly papers: { readonly account: string; readonly container: string };
 }
 
 const FOLDER_TRIES_MAX = 10;

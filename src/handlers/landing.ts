@@ -247,7 +247,7 @@ export class Landing {
           continue;
         }
         const lookAt = later(this.#ports.clock.now(), LOOK_BACK_MS);
-        const announced = await announceReceived(this.#ports, current, completeness, lookAt);
+        const announced = await announceReceived(this.#ports, this.#settings, current, completeness, lookAt);
         if (announced !== undefined) return announced;
       } else {
         const { waitingFor } = completeness;
@@ -289,7 +289,7 @@ export class Landing {
     const completeness = await this.#completeness(folder);
     if (completeness?.complete && completeness.filesHash !== folder.announced?.contentHash) {
       const lookAt = later(this.#ports.clock.now(), LOOK_BACK_MS);
-      await announceReceived(this.#ports, folder, completeness, lookAt);
+      await announceReceived(this.#ports, this.#settings, folder, completeness, lookAt);
       return;
     }
     await changeFolder(this.#ports.store, folder, async (current) => {

@@ -2,6 +2,7 @@ import { type DataOf, SEQUENCE_BLOCK } from '#domain/messages.ts';
 import { STAGE_GRAPH_VERSION } from '#domain/stage-graph.ts';
 import {
   type BlobLocation,
+  type BlobReference,
   type DataStreamResult,
   type DataStreamState,
   type MeasurementState,
@@ -42,7 +43,12 @@ export interface DataStream extends DataStreamResult {
 }
 
 export type SagaEvent = { readonly at: string } & (
-  | { readonly kind: 'arrived'; readonly recording: Recording; readonly filesHash: string }
+  | {
+      readonly kind: 'arrived';
+      readonly recording: Recording;
+      readonly filesHash: string;
+      readonly landed?: BlobReference;
+    }
   | { readonly kind: 'duplicate-noticed'; readonly filesHash: string }
   | {
       readonly kind: 'incomplete-noticed';
@@ -96,7 +102,12 @@ export type SagaEvent = { readonly at: string } & (
       readonly reason: Reason;
     }
   | { readonly kind: 'cancelled'; readonly actor: string; readonly why: string }
-  | { readonly kind: 'quarantine-ordered'; readonly recording: Recording; readonly reason: Reason }
+  | {
+      readonly kind: 'quarantine-ordered';
+      readonly recording: Recording;
+      readonly landed?: BlobReference;
+      readonly reason: Reason;
+    }
   | { readonly kind: 'quarantined'; readonly location: BlobLocation; readonly fileCount: number }
   | {
       readonly kind: 'rehydration-ordered';
@@ -153,6 +164,8 @@ export interface IngestionState {
   readonly announced?: { readonly recordingId: string; readonly folder: BlobLocation; readonly vin?: string };
   readonly recording?: Recording;
   readonly filesHash?: string;
+  /** Which versions of the files it consists of, as Landing noted them (domain/landed-versions.ts). */
+  readonly landed?: BlobReference;
   /** Whether the recording's files still lie in Landing. */
   readonly filesInLanding: boolean;
   readonly duplicateCount: number;
@@ -284,10 +297,11 @@ function evolveBy(state: IngestionState, event: SagaEvent): IngestionState {
   switch (event.kind) {
     case 'arrived':
       return {
-        ...without(state, 'reason', 'announced', 'rehydration'),
+        ...without(state, 'reason', 'announced', 'rehydration', 'landed'),
         state: 'Running',
         recording: event.recording,
         filesHash: event.filesHash,
+        ...(event.landed === undefined ? {} : { landed: event.landed }),
         filesInLanding: true,
       };
     case 'duplicate-noticed':

@@ -134,8 +134,9 @@ export function decide(
 
 function arrive(course: Course, data: DataOf<'landfall.measurement.received.v1'>): void {
   const { state } = course;
-  const { recording, filesHash } = data;
-  const arrived = { kind: 'arrived', recording, filesHash } as const;
+  const { recording, filesHash, landed } = data;
+  const noted = landed === undefined ? {} : { landed };
+  const arrived = { kind: 'arrived', recording, filesHash, ...noted } as const;
   if (state.filesHash === filesHash && state.state !== 'Rehydrating') return;
   switch (state.state) {
     case 'Receiving':
@@ -167,7 +168,7 @@ function arrive(course: Course, data: DataOf<'landfall.measurement.received.v1'>
 
 type Arrived = { readonly kind: 'arrived' } & Pick<
   Extract<SagaEvent, { kind: 'arrived' }>,
-  'recording' | 'filesHash'
+  'recording' | 'filesHash' | 'landed'
 >;
 
 function restartRun(course: Course, arrived: Arrived): void {
@@ -388,8 +389,14 @@ function reject(course: Course, data: DataOf<'landfall.measurement.rejected.v1'>
 }
 
 function quarantine(course: Course, reason: Reason): void {
-  const { recording } = course.state;
-  if (recording !== undefined) course.emit({ kind: 'quarantine-ordered', recording, reason });
+  const { recording, landed } = course.state;
+  if (recording === undefined) return;
+  course.emit({
+    kind: 'quarantine-ordered',
+    recording,
+    ...(landed === undefined ? {} : { landed }),
+    reason,
+  });
 }
 
 // Requests -------------------------------------------------------------------------------------------------------

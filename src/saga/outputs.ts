@@ -72,7 +72,8 @@ export function outputsOf(
       return [say('landfall.measurement.cancelled.v1', data, [sequence], sequence)];
     }
     case 'quarantine-ordered': {
-      const data = { ...place, recording: event.recording, reason: event.reason };
+      const { recording, landed, reason } = event;
+      const data = { ...place, recording, ...(landed === undefined ? {} : { landed }), reason };
       return [say('landfall.measurement.quarantine.v1', data, [sequence], sequence)];
     }
     case 'rehydration-ordered': {

@@ -13,10 +13,17 @@ async function landed() {
   const recording = await bench.land({ 'a.bin': Uint8Array.of(1, 2, 3), 'b/c.bin': Uint8Array.of(4) });
   const handle = custodyHandler(Object.assign(bench, { rehydrationPollSeconds: 600 }));
   const conclude = async () => handle(bench.said('landfall.stage.conclude.v1').at(-1) as Envelope);
-  const quarantine = async () => {
+  const landed = await bench.noteLanded(recording.folder);
+  const quarantine = async (meanwhile = async () => {}) => {
     await handle(
-      bench.command('landfall.measurement.quarantine.v1', { generation: 1, recording, reason: REASON }),
+      bench.command('landfall.measurement.quarantine.v1', {
+        generation: 1,
+        recording,
+        landed,
+        reason: REASON,
+      }),
     );
+    await meanwhile();
     await bench.runTasks();
     await conclude();
     return bench.said('landfall.measurement.quarantined.v1')[0]!.data.location;
@@ -52,6 +59,47 @@ describe('custody', () => {
       Uint8Array.of(4),
     );
     assert.equal(bench.said('landfall.measurement.quarantined.v1')[0]?.data.fileCount, 3);
+  });
+
+  it('leaves alone a corrected file that arrives while the broken one is being moved away', async () => {
+    const { bench, recording, quarantine } = await landed();
+    const corrected = { ...recording.folder, path: 'drive-1/a.bin' };
+    const location = await quarantine(() => bench.put(corrected, Uint8Array.of(7, 7, 7)));
+    assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
+    assert.deepEqual(await bench.blobs.read(corrected), Uint8Array.of(7, 7, 7));
+    assert.ok(!(await bench.paths('error')).includes(`${location.path}a.bin`), 'it is not moved either');
+    assert.equal(bench.said('landfall.measurement.quarantined.v1')[0]?.data.fileCount, 2);
+  });
+
+  it('leaves alone a corrected file that arrives between its copy and its removal', async () => {
+    const { bench, recording, quarantine } = await landed();
+    const corrected = { ...recording.folder, path: 'drive-1/a.bin' };
+    const remove = bench.blobs.remove.bind(bench.blobs);
+    bench.blobs.remove = async (location, options) => {
+      if (location.path === corrected.path) await bench.put(corrected, Uint8Array.of(7, 7, 7));
+      return remove(location, options);
+    };
+    const location = await quarantine();
+    assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
+    const broken = await bench.blobs.read({ ...location, path: `${location.path}a.bin` });
+    assert.deepEqual(broken, Uint8Array.of(1, 2, 3), 'the broken one is kept as it was judged');
+  });
+
+  it('leaves alone what the rejected measurement does not consist of', async () => {
+    const { bench, recording, quarantine } = await landed();
+    await bench.put({ ...recording.folder, path: 'drive-1/late.bin' }, new Uint8Array());
+    await quarantine();
+    assert.deepEqual(await bench.paths('landing'), ['drive-1/late.bin']);
+  });
+
+  it('moves what lies there when a saga of an older release orders it, which names no versions', async () => {
+    const { bench, recording, handle, conclude } = await landed();
+    const order = { generation: 1, recording, reason: REASON };
+    await handle(bench.command('landfall.measurement.quarantine.v1', order));
+    await bench.put({ ...recording.folder, path: 'drive-1/a.bin' }, Uint8Array.of(7));
+    await bench.runTasks();
+    await conclude();
+    assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
   });
 
   it('brings it back from the error zone, without the reason, and leaves nothing behind', async () => {

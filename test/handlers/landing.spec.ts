@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { BlobEvent } from '#domain/blob-event.ts';
 import { measurementIdOf } from '#domain/identity.ts';
+import { LandedVersions } from '#domain/landed-versions.ts';
 import type { DataOf, MessageType } from '#domain/messages.ts';
 import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
 import { Landing } from '#handlers/landing.ts';
@@ -29,7 +30,12 @@ class Scene {
     const { store, blobs, clock, telemetry } = this;
     this.landing = new Landing(
       { store, blobs, sender, clock, telemetry, sha256: sha256Of },
-      { region: 'westeurope', waitMs: HOUR_MS, defaultFleet: 'default' },
+      {
+        region: 'westeurope',
+        waitMs: HOUR_MS,
+        defaultFleet: 'default',
+        papers: { account: 'operations', container: 'tasks' },
+      },
     );
   }
 
@@ -105,7 +111,14 @@ describe('landing: a folder with its manifest and all its files', () => {
     assert.deepEqual(scene.said, []);
     await scene.arrive('deep/b.mf4', 'bbbbb');
     assert.deepEqual(scene.types(), ['received']);
-    const { recording, measurementId } = scene.lastDataOf('landfall.measurement.received.v1');
+    const { recording, measurementId, landed } = scene.lastDataOf('landfall.measurement.received.v1');
+    assert.ok(landed, 'the versions are noted');
+    const noted = LandedVersions.parse(
+      JSON.parse(new TextDecoder().decode(await scene.blobs.readPinned(landed))),
+    );
+    for (const { path, eTag } of noted.files)
+      assert.equal((await scene.blobs.head(scene.at(path)))?.eTag, eTag);
+    assert.equal(noted.files.length, recording.fileCount + 1);
     assert.equal(measurementId, measurementIdOf('north', 'drive-1'));
     assert.equal(recording.sizeBytes, 8);
     assert.equal(recording.manifest.sha256, sha256Of(new TextEncoder().encode(TWO_FILES)));

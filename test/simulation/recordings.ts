@@ -66,7 +66,7 @@ export async function inventoryOf(
 /** Takes files out of Landing, as the copy stage and the quarantine do: these versions, not what came after them. */
 export async function remove(
   blobs: MemoryBlobStore,
-  inventory: readonly BlobProperties[],
+  inventory: readonly Pick<BlobProperties, 'location' | 'eTag'>[],
 ): Promise<readonly BlobEvent[]> {
   const events: BlobEvent[] = [];
   for (const { location, eTag } of inventory) {

@@ -69,6 +69,10 @@ const STORIES: readonly Story[] = [
       },
     ],
   }),
+  storyTelling('corrected while the rejected files are moved away', {
+    verdict: (stage, _, attempt) => (stage === 'validate' && attempt === 1 ? 'rejects' : undefined),
+    actions: [{ when: (state) => state.state === 'Rejected', action: { kind: 'upload', version: 2 } }],
+  }),
   storyTelling('corrected after it was shared', {
     actions: [{ when: isShared(1), action: { kind: 'upload', version: 2 } }],
     isOver: isShared(2),

@@ -1,6 +1,8 @@
 import type { BlobEvent } from '#domain/blob-event.ts';
 import { isFailure, TerminalFailure } from '#domain/failures.ts';
 import { measurementIdOf } from '#domain/identity.ts';
+import { LandedVersions } from '#domain/landed-versions.ts';
+import { blobIn } from '#domain/landing.ts';
 import type { Envelope } from '#domain/messages.ts';
 import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
 import {
@@ -11,7 +13,7 @@ import {
   LANDING_QUEUE,
   SAGA_QUEUE,
 } from '#domain/topology.ts';
-import { STAGES } from '#domain/vocabulary.ts';
+import { type BlobLocation, type BlobReference, STAGES } from '#domain/vocabulary.ts';
 import { Landing } from '#handlers/landing.ts';
 import { collectDeadLetter } from '#handlers/operations/collect-dead-letters.ts';
 import { relayOutbox } from '#handlers/operations/relay-outbox.ts';
@@ -316,7 +318,12 @@ export class World {
         telemetry: this.telemetry,
         sha256: sha256Of,
       },
-      { region: 'westeurope', waitMs: 60 * MINUTE_MS, defaultFleet: 'default' },
+      {
+        region: 'westeurope',
+        waitMs: 60 * MINUTE_MS,
+        defaultFleet: 'default',
+        papers: { account: 'operations', container: 'tasks' },
+      },
     );
   }
 
@@ -451,6 +458,15 @@ export class World {
     this.#announce(await remove(this.blobs, inventory));
   }
 
+  /** Takes the versions that Landing noted, and no others, whenever it comes to it. */
+  async #removeVersions(folder: BlobLocation, landed: BlobReference): Promise<void> {
+    const noted = LandedVersions.parse(
+      JSON.parse(new TextDecoder().decode(await this.blobs.readPinned(landed))),
+    );
+    const versions = noted.files.map(({ path, eTag }) => ({ location: blobIn(folder, path), eTag }));
+    this.#announce(await remove(this.blobs, versions));
+  }
+
   async #keep(process: Process, message: BrokerMessage): Promise<void> {
     const envelope = message.body as Envelope;
     const told = this.told.find((candidate) => candidate.measurementId === envelope.subject);
@@ -459,7 +475,8 @@ export class World {
     const sender = this.#around(process, 'broker', this.broker);
     const options = { identity: [envelope.id], time: this.scheduler.now() };
     if (envelope.type === 'landfall.measurement.quarantine.v1') {
-      await this.#clearLanding(told, envelope.id);
+      const { landed, recording } = envelope.data;
+      await this.#removeVersions(recording.folder, landed!);
       const location = { account: 'error1', container: 'recordings', path: `${measurementId}/` };
       const data = { measurementId, generation, location, fileCount: 3 };
       await sender.send([published(messageOf('landfall.measurement.quarantined.v1', data, options))]);

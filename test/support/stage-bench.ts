@@ -7,13 +7,14 @@ import type { TaskDefinition } from '#composition/task-tools.ts';
 import { copyFiles } from '#containers/copy/copy-files.ts';
 import { validateFiles } from '#containers/validate/validate-files.ts';
 import { measurementIdOf } from '#domain/identity.ts';
+import type { LandedVersion } from '#domain/landed-versions.ts';
 import { type DataOf, type Envelope, envelopeOf, type MessageType } from '#domain/messages.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
 import type { MetadataDocument } from '#domain/ports/saga-store.ts';
 import type { TaskConfiguration } from '#domain/task-configuration.ts';
 import { TASK_CONFIGURATION_VARIABLE } from '#domain/task-configuration.ts';
-import { type BlobLocation, type Recording, ZONES } from '#domain/vocabulary.ts';
+import { type BlobLocation, type BlobReference, type Recording, ZONES } from '#domain/vocabulary.ts';
 import { reportTask } from '#handlers/operations/report-task.ts';
 import { MemoryBlobStore } from '#test/simulation/fakes/memory-blob-store.ts';
 import { MemoryStageRunStore } from '#test/simulation/fakes/memory-stage-run-store.ts';
@@ -140,6 +141,17 @@ export class StageBench {
       fileCount: manifest.files.length,
       sizeBytes: Object.values(files).reduce((sum, file) => sum + file.length, 0),
     };
+  }
+
+  /** Notes the versions that lie in a folder now, as Landing does when it announces them. */
+  async noteLanded(folder: BlobLocation): Promise<BlobReference> {
+    const files: LandedVersion[] = [];
+    for await (const { location, sizeBytes, eTag } of this.blobs.list(folder))
+      files.push({ path: location.path.slice(folder.path.length), sizeBytes, eTag });
+    const content = new TextEncoder().encode(JSON.stringify({ schemaVersion: 1, files }));
+    const location = { ...this.papers, path: `landing/${sha256Of(content)}.json` };
+    await this.put(location, content);
+    return { ...location, sha256: sha256Of(content), sizeBytes: content.length };
   }
 
   async put(location: BlobLocation, content: Uint8Array): Promise<void> {

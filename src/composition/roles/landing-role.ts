@@ -16,6 +16,7 @@ import { consumerRole } from '../consumer-role.ts';
 import { periodicRole } from '../periodic-role.ts';
 import type { Settings } from '../settings.ts';
 import { BLOBS, CLOCK, LANDING_STORE, MESSAGES, ROLES, SETTINGS, TELEMETRY } from '../tokens.ts';
+import { TASKS_CONTAINER } from '../zone-containers.ts';
 
 /** Many files of one folder arrive at once, and looking at one is mostly waiting. */
 const CONCURRENCY = 16;
@@ -32,9 +33,10 @@ function landingOf(
 ): Landing {
   const sha256 = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');
   const { region, timings } = settings;
+  const papers = { account: settings.operationsAccount, container: TASKS_CONTAINER };
   return new Landing(
     { store, blobs, sender, clock, telemetry, sha256 },
-    { region, waitMs: timings.landingWaitSeconds * 1000, defaultFleet: DEFAULT_FLEET },
+    { region, waitMs: timings.landingWaitSeconds * 1000, defaultFleet: DEFAULT_FLEET, papers },
   );
 }
 

@@ -1,6 +1,6 @@
 import type { PlannedTask, StagePlan } from '../stage-plan.ts';
 import { CopyTask } from '../tasks/copy-task.ts';
-import type { BlobLocation } from '../vocabulary.ts';
+import type { BlobLocation, BlobReference } from '../vocabulary.ts';
 
 /** Moving the files of a measurement between Landing, the error zone and the archive. */
 
@@ -9,10 +9,17 @@ export const REASON_FILE_NAME = 'reason.json';
 
 const WALL_CLOCK_SECONDS_MAX = 12 * 3600;
 
-/** Everything in the folder goes to the error zone; what has an equal copy there is removed from Landing. */
-export function planQuarantine(landing: BlobLocation, target: BlobLocation): StagePlan {
-  const copy = { action: 'copy-versions', source: landing, target, except: [], keepExisting: false };
-  const remove = { action: 'remove-versions', source: landing, copy: target };
+/**
+ * The versions that were judged go to the error zone; those that have an equal copy there are removed from Landing.
+ * A file that was uploaded again meanwhile may be the correction: it stays.
+ */
+export function planQuarantine(
+  landing: BlobLocation,
+  landed: BlobReference,
+  target: BlobLocation,
+): StagePlan {
+  const copy = { action: 'copy-versions', source: landing, target, versions: landed, keepExisting: false };
+  const remove = { action: 'remove-versions', source: landing, versions: landed, copy: target };
   return { schemaVersion: 1, tasks: [copyTask(copy, []), copyTask(remove, [0])] };
 }
 

@@ -25,14 +25,18 @@ export const CopyTask = TaskConfiguration.extend({
       action: z.literal('copy-versions'),
       source: BlobLocation,
       target: BlobLocation,
+      /** What is copied; a file that is another version by now is left alone. Absent: whatever lies there. */
+      versions: BlobReference.optional(),
       /** Names directly in the source folder that are not copied. */
-      except: z.array(z.string()),
+      except: z.array(z.string()).default([]),
       /** Whether a file that already lies in the target, with other bytes, stays as it is. */
       keepExisting: z.boolean(),
     }),
     z.object({
       action: z.literal('remove-versions'),
       source: BlobLocation,
+      /** What may be removed. Absent: whatever lies there. */
+      versions: BlobReference.optional(),
       /** Only a file that has an equal copy here is removed. */
       copy: BlobLocation,
     }),
