@@ -1,4 +1,5 @@
-import { constants, inflateSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, inflate, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import type Bzip2 from '@foxglove/wasm-bz2';
 import { decompressFrameSync, uncompressSync } from 'lz4-napi';
 import type { Compression, Decompressors } from '#formats/recording-reader.ts';
@@ -8,6 +9,11 @@ import { lz4BlockContentBytes, lz4FrameContentBytes, lz4WholeBlocks } from './lz
 export class DecompressionError extends Error {
   override readonly name = 'DecompressionError';
 }
+
+const inflateLater = promisify(inflate);
+const zstdDecompressLater = promisify(zstdDecompress);
+/** Above this a call would hold up the event loop for tens of milliseconds. */
+const AT_ONCE_BYTES_MAX = 1 << 23;
 
 /** The bz2 library reserves the whole result before it looks at the bytes; recorders make chunks below 1 MiB. */
 const BZ2_BYTES_MAX = 1 << 28;
@@ -42,18 +48,29 @@ export function createDecompressors(): Decompressors {
         return library.decompress(compressed, sizeBytesMax);
       });
     },
-    zstd: (compressed, sizeBytesMax, end = 'whole') =>
-      bounded('zstd', compressed, sizeBytesMax, () =>
-        zstdDecompressSync(compressed, {
-          maxOutputLength: Math.max(1, sizeBytesMax),
-          finishFlush: end === 'whole' ? constants.ZSTD_e_end : constants.ZSTD_e_flush,
-        }),
-      ),
+    zstd: (compressed, sizeBytesMax, end = 'whole') => {
+      const options = {
+        ...outputOf(sizeBytesMax),
+        finishFlush: end === 'whole' ? constants.ZSTD_e_end : constants.ZSTD_e_flush,
+      };
+      return sizeBytesMax > AT_ONCE_BYTES_MAX
+        ? boundedLater('zstd', compressed, sizeBytesMax, zstdDecompressLater(compressed, options))
+        : bounded('zstd', compressed, sizeBytesMax, () => zstdDecompressSync(compressed, options));
+    },
+    // On a thread of the pool: its blocks are taken several at a time.
     deflate: (compressed, sizeBytesMax) =>
-      bounded('deflate', compressed, sizeBytesMax, () =>
-        inflateSync(compressed, { maxOutputLength: Math.max(1, sizeBytesMax) }),
-      ),
+      boundedLater('deflate', compressed, sizeBytesMax, inflateLater(compressed, outputOf(sizeBytesMax))),
   };
+}
+
+const OUTPUT_CHUNK_BYTES_MAX = 1 << 24;
+const OUTPUT_CHUNK_BYTES_MIN = 1 << 10;
+
+/** One piece of output of the expected size, instead of many that are put together. */
+function outputOf(sizeBytesMax: number): { maxOutputLength: number; chunkSize: number } {
+  // One byte more: when the piece is full to the last byte, zlib asks for another.
+  const chunkSize = Math.min(OUTPUT_CHUNK_BYTES_MAX, Math.max(OUTPUT_CHUNK_BYTES_MIN, sizeBytesMax + 1));
+  return { maxOutputLength: Math.max(1, sizeBytesMax), chunkSize };
 }
 
 /** Whatever a library throws about its input means the same to a reader: these bytes cannot be decompressed. */
@@ -68,12 +85,29 @@ function bounded(
   try {
     content = decompress();
   } catch (cause) {
-    throw new DecompressionError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    throw failureOf(what, cause);
   }
   if (content.length > sizeBytesMax) throw new DecompressionError(`${what}: became ${content.length} bytes`);
   return content;
+}
+
+async function boundedLater(
+  compression: Compression,
+  compressed: Uint8Array,
+  sizeBytesMax: number,
+  content: Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  try {
+    return await content;
+  } catch (cause) {
+    throw failureOf(`${compression}: ${compressed.length} bytes to at most ${sizeBytesMax}`, cause);
+  }
+}
+
+function failureOf(what: string, cause: unknown): DecompressionError {
+  return new DecompressionError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
+    cause,
+  });
 }
 
 const LZ4_WINDOW_BYTES = 1 << 16;

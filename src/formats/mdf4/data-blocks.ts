@@ -183,16 +183,32 @@ export function untranspose(bytes: Uint8Array, recordBytes: number, wantedBytes?
   if (count <= 1 || recordBytes === 1) return bytes;
   const wanted = wantedBytes?.length === recordBytes ? wantedBytes : undefined;
   const records = new Uint8Array(bytes.length);
+  const words = new DataView(records.buffer);
+  const isWanted = (byte: number) => wanted === undefined || wanted[byte] !== 0;
   // Some records at a time, so that what is written stays in the processor's cache.
   const step = Math.max(1, Math.floor((1 << 15) / recordBytes));
   for (let first = 0; first < count; first += step) {
     const last = Math.min(first + step, count);
     for (let byte = 0; byte < recordBytes; byte++) {
-      if (wanted !== undefined && wanted[byte] === 0) continue;
-      const column = byte * count;
-      for (let record = first, at = first * recordBytes + byte; record < last; record++, at += recordBytes) {
-        records[at] = bytes[column + record]!;
+      if (!isWanted(byte)) continue;
+      let at = first * recordBytes + byte;
+      if (byte + 4 > recordBytes) {
+        const end = byte * count + last;
+        for (let from = byte * count + first; from < end; from++, at += recordBytes) {
+          records[at] = bytes[from]!;
+        }
+        continue;
       }
+      // Four bytes of a record at once: a store costs more than what is loaded for it.
+      let from0 = byte * count + first;
+      let from1 = from0 + count;
+      let from2 = from1 + count;
+      let from3 = from2 + count;
+      for (let record = first; record < last; record++, at += recordBytes) {
+        const low = bytes[from0++]! | (bytes[from1++]! << 8);
+        words.setUint32(at, low | (bytes[from2++]! << 16) | (bytes[from3++]! << 24), true);
+      }
+      byte += 3;
     }
   }
   records.set(bytes.subarray(count * recordBytes), count * recordBytes);

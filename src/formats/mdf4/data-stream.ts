@@ -1,6 +1,7 @@
 import type { Decompressors } from '../recording-reader.ts';
 import { BLOCK_HEADER_BYTES, type BlockReader, Mdf4Damage } from './blocks.ts';
 import {
+  type CompressedBlock,
   type DataBlock,
   type DataBlockKind,
   dataBlocksOf,
@@ -31,60 +32,132 @@ export interface StreamUse {
   readonly kind?: DataBlockKind;
   /** Plain blocks are read in steps of this size; compressed ones are taken whole, as they must be. */
   readonly stepBytes?: number;
+  /** Memory that pieces read before they are asked for may take together; one is always under way. */
+  readonly aheadBytesMax?: number;
   /** One flag per byte of a record: bytes that nobody looks at need not be put back in their place. */
   readonly wantedBytes?: Uint8Array;
 }
 
 const STEP_BYTES = 1 << 22;
+/** Steps under way at once: while the oldest is looked at, the next ones are read and inflated on other threads. */
+const AHEAD_STEPS_MAX = 3;
+const AHEAD_BYTES_MAX = 1 << 25;
 
-/** The stream behind a data link, in order. Nothing is read before it is asked for. */
+/** The stream behind a data link, in order. Nothing is read before the first piece is asked for. */
 export async function* piecesOf(
   source: StreamSource,
   dataLink: number,
   use: StreamUse = {},
 ): AsyncGenerator<Piece> {
+  const steps = stepsOf(source, dataLink, use);
+  const bytesMax = use.aheadBytesMax ?? AHEAD_BYTES_MAX;
+  const underway: { readonly piece: Promise<Piece>; readonly heldBytes: number }[] = [];
+  let heldBytes = 0;
+  let next: Step | undefined;
+  try {
+    for (;;) {
+      while (underway.length < AHEAD_STEPS_MAX) {
+        next ??= (await steps.next()).value ?? undefined;
+        if (next === undefined || (underway.length > 0 && heldBytes + next.heldBytes > bytesMax)) break;
+        heldBytes += next.heldBytes;
+        const piece = next.start();
+        // Whoever awaits it hears of its failure; until then it is not an unhandled one.
+        piece.catch(() => undefined);
+        underway.push({ piece, heldBytes: next.heldBytes });
+        next = undefined;
+      }
+      const oldest = underway.shift();
+      if (oldest === undefined) return;
+      yield await oldest.piece;
+      heldBytes -= oldest.heldBytes;
+    }
+  } finally {
+    // The file may be closed behind a reader that stopped early: nothing may still be reading it then.
+    await Promise.allSettled(underway.map(({ piece }) => piece));
+  }
+}
+
+/** A piece that can be asked for, and about how much memory it takes. */
+interface Step {
+  readonly heldBytes: number;
+  start(): Promise<Piece>;
+}
+
+async function* stepsOf(
+  source: StreamSource,
+  dataLink: number,
+  use: StreamUse,
+): AsyncGenerator<Step, undefined> {
   let position = 0;
   for await (const block of dataBlocksOf(source.reader, dataLink, source.unfinished, use.kind)) {
-    if ('lost' in block) yield { kind: 'lost', sizeBytes: block.sizeBytes, reason: block.lost };
+    if ('lost' in block) yield lostStep(block.sizeBytes, block.lost);
     else if (block.header.id === 'DZ') {
+      const compressed = await compressedBlock(source, block);
+      if (compressed instanceof Mdf4Damage) {
+        position = Number.NaN;
+        yield lostStep(undefined, compressed.message);
+        continue;
+      }
       // Only where records begin with the block is the n-th byte of its records the n-th of theirs.
       const isAligned = use.wantedBytes !== undefined && position % use.wantedBytes.length === 0;
-      const piece = await decompressed(source, block, isAligned ? use.wantedBytes : undefined);
-      position += piece.kind === 'bytes' ? piece.bytes.length : (piece.sizeBytes ?? Number.NaN);
-      yield piece;
+      const wantedBytes = isAligned ? use.wantedBytes : undefined;
+      position += compressed.originalBytes;
+      yield {
+        heldBytes: compressed.compressedBytes + compressed.originalBytes * 2,
+        start: () => decompressed(source, block, compressed, wantedBytes),
+      };
     } else {
-      yield* plain(source, block, use.stepBytes ?? STEP_BYTES);
+      yield* plainSteps(source, block, use.stepBytes ?? STEP_BYTES);
       position += block.dataBytes;
     }
   }
 }
 
-async function* plain(source: StreamSource, block: DataBlock, stepBytes: number): AsyncGenerator<Piece> {
+function lostStep(sizeBytes: number | undefined, reason: string): Step {
+  return { heldBytes: 0, start: () => Promise.resolve({ kind: 'lost', sizeBytes, reason }) };
+}
+
+function* plainSteps(source: StreamSource, block: DataBlock, stepBytes: number): Generator<Step> {
   const start = block.header.offset + BLOCK_HEADER_BYTES;
   for (let at = 0; at < block.dataBytes; at += stepBytes) {
     const lengthBytes = Math.min(stepBytes, block.dataBytes - at);
-    const bytes = await source.reader.bytes(start + at, lengthBytes);
-    source.onBytes(lengthBytes);
-    yield { kind: 'bytes', bytes, startsBlock: at === 0 };
+    yield {
+      heldBytes: lengthBytes,
+      start: async () => {
+        const bytes = await source.reader.bytes(start + at, lengthBytes);
+        source.onBytes(lengthBytes);
+        return { kind: 'bytes', bytes, startsBlock: at === 0 };
+      },
+    };
   }
   if (block.missingBytes > 0) {
-    yield {
-      kind: 'lost',
-      sizeBytes: block.missingBytes <= ORIGINAL_BYTES_MAX ? block.missingBytes : undefined,
-      reason: `the ${block.header.id} block at ${block.header.offset} lacks its last ${block.missingBytes} bytes`,
-    };
+    yield lostStep(
+      block.missingBytes <= ORIGINAL_BYTES_MAX ? block.missingBytes : undefined,
+      `the ${block.header.id} block at ${block.header.offset} lacks its last ${block.missingBytes} bytes`,
+    );
+  }
+}
+
+async function compressedBlock(
+  source: StreamSource,
+  block: DataBlock,
+): Promise<CompressedBlock | Mdf4Damage> {
+  try {
+    return await readCompressedHeader(source.reader, block);
+  } catch (error) {
+    if (!(error instanceof Mdf4Damage)) throw error;
+    return error;
   }
 }
 
 async function decompressed(
   source: StreamSource,
   block: DataBlock,
+  compressed: CompressedBlock,
   wantedBytes?: Uint8Array,
 ): Promise<Piece> {
-  let originalBytes: number | undefined;
+  const { originalBytes } = compressed;
   try {
-    const compressed = await readCompressedHeader(source.reader, block);
-    originalBytes = compressed.originalBytes;
     if (compressed.compressedOffset + compressed.compressedBytes > source.reader.sizeBytes) {
       throw new Mdf4Damage(`the DZ block at ${block.header.offset} ends behind the end of the file`);
     }
@@ -112,7 +185,9 @@ export async function bytesOfBlock(
   lengthBytes: number,
 ): Promise<Uint8Array | undefined> {
   if (block.header.id === 'DZ') {
-    const piece = await decompressed({ ...source, onBytes: () => {} }, block);
+    const compressed = await compressedBlock(source, block);
+    if (compressed instanceof Mdf4Damage) return undefined;
+    const piece = await decompressed({ ...source, onBytes: () => {} }, block, compressed);
     const isThere = piece.kind === 'bytes' && start + lengthBytes <= piece.bytes.length;
     return isThere ? piece.bytes.subarray(start, start + lengthBytes) : undefined;
   }

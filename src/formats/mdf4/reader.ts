@@ -21,6 +21,8 @@ import { RecordSorter } from './unsorted.ts';
 
 const BATCH_BYTES = 1 << 22;
 const BATCH_ROWS_MAX = 1 << 16;
+/** What all parts of a table may read before it is asked for. */
+const AHEAD_BYTES_MAX = 1 << 25;
 /** Values of variable length that one batch may bring with it. */
 const BATCH_APART_BYTES = 1 << 24;
 
@@ -87,7 +89,8 @@ export class Mdf4Reader implements RecordingReader {
     const records = parts.map((part, index) => {
       const channels = selected.plans[index]!.map((plan) => plan.channel);
       if (index === 0 && master !== undefined) channels.push(master.channel);
-      return new SortedRecords(this.#source, part, { batchRows: rowsWanted, channels }, this.#loss);
+      const use = { batchRows: rowsWanted, channels, aheadBytesMax: AHEAD_BYTES_MAX / parts.length };
+      return new SortedRecords(this.#source, part, use, this.#loss);
     });
     let firstRow = 0;
     for (;;) {

@@ -17,6 +17,16 @@ const RECORDLESS_ROWS_MAX = 1 << 24;
 /** Lost records are stepped over one by one; a file that claims to have lost more than this is not followed further. */
 const LOST_BYTES_MAX = 2 ** 31;
 
+/** How records are going to be used. */
+export interface RecordUse {
+  /** How many are taken at a time. */
+  readonly batchRows: number;
+  /** Which channels are decoded. */
+  readonly channels: readonly Channel[];
+  /** Memory for what is read before it is asked for. */
+  readonly aheadBytesMax: number;
+}
+
 /** The records of a sorted data group, in order, as many at a time as are asked for. */
 export class SortedRecords {
   readonly #group: ChannelGroup;
@@ -26,11 +36,10 @@ export class SortedRecords {
   readonly #rowsMax: number;
   #row = 0;
 
-  /** `batchRows` is how many records are going to be taken at a time, `channels` which ones are going to be decoded. */
   constructor(
     source: StreamSource,
     { dataGroup, group, isColumnOriented }: TablePart,
-    { batchRows, channels }: { readonly batchRows: number; readonly channels: readonly Channel[] },
+    { batchRows, channels, aheadBytesMax }: RecordUse,
     loss: LossCounter,
   ) {
     this.#group = group;
@@ -42,6 +51,7 @@ export class SortedRecords {
     this.#values = new ByteFlow(
       piecesOf(source, dataGroup.dataLink, {
         stepBytes: Math.max(1, valueBytes) * batchRows,
+        aheadBytesMax,
         wantedBytes: wantedBytesOf(channels, group, valueBytes),
       }),
       valueBytes,
@@ -50,7 +60,7 @@ export class SortedRecords {
     );
     this.#invalidation = apart
       ? new ByteFlow(
-          piecesOf(source, dataGroup.dataLink, { kind: 'invalidation' }),
+          piecesOf(source, dataGroup.dataLink, { kind: 'invalidation', aheadBytesMax }),
           group.invalidationBytes,
           false,
           loss,
