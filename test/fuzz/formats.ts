@@ -1,190 +1,72 @@
-// One row per format: small whole files to damage, and what opens them. A new reader adds its row here.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+// One row per format: small whole files to damage, and what reads them. A new reader adds its row here.
 import { compressLz4Frame, compressZstd } from '#adapters/compression/compressors.ts';
-import { memorySink } from '#formats/byte-source.ts';
+import { createDecompressors } from '#adapters/compression/decompressors.ts';
+import { byteSourceOf } from '#formats/byte-source.ts';
+import { compileDbc } from '#formats/dbc/decode.ts';
+import { parseDbc } from '#formats/dbc/parse.ts';
 import { openMcap } from '#formats/mcap/open-mcap.ts';
-import { McapWriter, type McapWriterOptions } from '#formats/mcap/writer.ts';
-import { parseRosDefinition } from '#formats/messages/ros-definition.ts';
-import { serializeRos1 } from '#formats/messages/ros1-serializer.ts';
-import { standardRos1Definition } from '#formats/messages/ros1-standard.ts';
-import { standardRos2Definition } from '#formats/messages/ros2-standard.ts';
-import type { OpenRecording } from '#formats/recording-reader.ts';
+import { openMdf4 } from '#formats/mdf4/open.ts';
+import type { OpenRecording, TableBatch } from '#formats/recording-reader.ts';
 import { openRosbag } from '#formats/rosbag/open-rosbag.ts';
-import { RosbagWriter, type RosbagWriterOptions } from '#formats/rosbag/writer.ts';
 import { openRosbag2 } from '#formats/rosbag2/open-rosbag2.ts';
 import { openTdms } from '#formats/tdms/open-tdms.ts';
-import { TdmsWriter } from '#formats/tdms/writer.ts';
+import { mcap, rosbag, rosbag2 } from './message-seeds.ts';
+import { canFrames, dbc, mdf4, tdms } from './signal-seeds.ts';
 
 export interface FuzzedFormat {
   readonly name: string;
-  readonly open: OpenRecording;
   seeds(): Promise<readonly Uint8Array[]>;
+  /** Reads a file to its end; throws a RecordingFormatError where it refuses it. */
+  read(bytes: Uint8Array): Promise<void>;
 }
 
-const START_NS = 1_700_000_000_000_000_000n;
-const encoder = new TextEncoder();
-
-const HEADER = { seq: 1, stamp: START_NS, frame_id: 'base' };
-const MESSAGES = [
-  { type: 'sensor_msgs/Imu', value: { header: HEADER, orientation: { w: 1 } } },
-  { type: 'std_msgs/String', value: { data: 'hello' } },
-  {
-    type: 'tf2_msgs/TFMessage',
-    value: { transforms: [{ header: HEADER, child_frame_id: 'lidar' }, { header: HEADER }] },
-  },
-  {
-    type: 'sensor_msgs/PointCloud2',
-    value: { header: HEADER, fields: [{ name: 'x', count: 1 }], data: Uint8Array.of(1, 2, 3) },
-  },
-] as const;
-
-async function rosbag(options: RosbagWriterOptions): Promise<Uint8Array> {
-  const sink = memorySink();
-  const writer = await RosbagWriter.create(sink, { chunkSizeBytes: 1000, ...options });
-  for (const { type, value } of MESSAGES) {
-    const definition = standardRos1Definition(type);
-    const message = parseRosDefinition(type, definition, 'ros1');
-    const id = writer.addConnection({ topic: `/${type}`, type, md5sum: '*', definition });
-    for (let i = 0n; i < 3n; i += 1n)
-      await writer.addMessage(id, START_NS + i, serializeRos1(message, value));
-  }
-  await writer.close();
-  return sink.bytes();
-}
-
-/** `message M { double x = 1; repeated sint32 s = 2; M inner = 3; }` as a FileDescriptorSet. */
-const PROTOBUF_SCHEMA = Buffer.from(
-  'Ci8KB20ucHJvdG8iHAoBTRIJCgF4GAEgASgBEgkKAXMYAiADKBFiBnByb3RvMw==',
-  'base64',
-);
-const CDR_TEXT = Buffer.from([0, 1, 0, 0, 6, 0, 0, 0, ...encoder.encode('hello\0')]);
-
-async function mcap(options: McapWriterOptions): Promise<Uint8Array> {
-  const sink = memorySink();
-  const writer = await McapWriter.create(sink, { chunkSizeBytes: 600, profile: 'ros2', ...options });
-  const topics = [
-    {
-      encoding: 'cdr',
-      schema: 'ros2msg',
-      name: 'std_msgs/msg/String',
-      text: 'string data\n',
-      data: CDR_TEXT,
-    },
-    {
-      encoding: 'cdr',
-      schema: 'ros2idl',
-      name: 'a/msg/B',
-      text: 'module a { module msg { struct B { string data; }; }; };',
-      data: CDR_TEXT,
-    },
-    {
-      encoding: 'json',
-      schema: 'jsonschema',
-      name: 'J',
-      text: '{"type":"object","properties":{"a":{"type":"number"},"b":{"type":"array","items":{"type":"string"}}}}',
-      data: encoder.encode('{"a":1,"b":["x"]}'),
-    },
-    {
-      encoding: 'protobuf',
-      schema: 'protobuf',
-      name: 'M',
-      text: PROTOBUF_SCHEMA,
-      data: Uint8Array.of(9, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0x12, 2, 1, 2),
-    },
-  ];
-  for (const { encoding, schema, name, text, data } of topics) {
-    const schemaData = typeof text === 'string' ? encoder.encode(text) : text;
-    const schemaId = writer.addSchema({ name, encoding: schema, data: schemaData });
-    const id = writer.addChannel({ schemaId, topic: `/${name}`, messageEncoding: encoding });
-    for (let i = 0n; i < 4n; i += 1n) await writer.addMessage(id, START_NS + i, data);
-  }
-  await writer.addAttachment('a.txt', 'text/plain', START_NS, encoder.encode('attached'));
-  await writer.addMetadata('vehicle', { vin: 'X' });
-  await writer.close();
-  return sink.bytes();
-}
-
-function rosbag2(): Uint8Array {
-  const folder = mkdtempSync(join(tmpdir(), 'landfall-fuzz-'));
-  try {
-    const path = join(folder, 'bag.db3');
-    const database = new DatabaseSync(path);
-    database.exec('PRAGMA page_size = 512');
-    database.exec(`CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT, serialization_format TEXT);
-      CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB);
-      CREATE TABLE message_definitions(id INTEGER PRIMARY KEY, topic_type TEXT, encoding TEXT,
-        encoded_message_definition TEXT, type_description_hash TEXT);
-      CREATE INDEX timestamp_idx ON messages (timestamp ASC);
-      INSERT INTO topics VALUES (1, '/text', 'std_msgs/msg/String', 'cdr')`);
-    const definition = database.prepare('INSERT INTO message_definitions VALUES (1, ?, ?, ?, ?)');
-    definition.run('std_msgs/msg/String', 'ros2msg', standardRos2Definition('std_msgs/msg/String'), '');
-    const message = database.prepare('INSERT INTO messages VALUES (NULL, 1, ?, ?)');
-    for (let i = 0n; i < 40n; i += 1n) message.run(START_NS + i, i === 20n ? Buffer.alloc(2000) : CDR_TEXT);
-    database.close();
-    return readFileSync(path);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-async function tdms(isInterleaved: boolean, isBigEndian: boolean): Promise<Uint8Array> {
-  const sink = memorySink();
-  const writer = new TdmsWriter(sink, { isBigEndian });
-  const scale = {
-    'NI_Scale[0]_Scale_Type': 'Linear',
-    'NI_Scale[0]_Linear_Slope': 0.5,
-    'NI_Scale[0]_Linear_Y_Intercept': 0,
-  };
-  const time = { wf_start_time: { utcNs: START_NS }, wf_increment: 0.01 };
-  for (const properties of [{ ...scale, ...time }, undefined, { unit_string: 'm' }]) {
-    const texts = { group: 'events', name: 'text', values: { texts: ['hello', ''] } };
-    await writer.addSegment({
-      rootProperties: { author: 'A' },
-      channels: [
-        {
-          group: 'imu',
-          name: 'x',
-          ...(properties === undefined ? {} : { properties }),
-          values: Int16Array.of(1, 2),
-        },
-        { group: 'imu', name: 'y', values: Float64Array.of(0.5, 1.5) },
-        { group: 'events', name: 'when', values: { utcNs: BigInt64Array.of(START_NS, START_NS + 1n) } },
-        ...(isInterleaved ? [] : [texts]),
-      ],
-      isInterleaved,
-    });
-  }
-  return sink.bytes();
-}
+const decompressors = createDecompressors();
+const lz4 = { name: 'lz4', compress: compressLz4Frame } as const;
+const zstd = { name: 'zstd', compress: compressZstd } as const;
 
 export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
   {
     name: 'rosbag',
-    open: openRosbag,
-    seeds: () =>
-      Promise.all([rosbag({}), rosbag({ compression: { name: 'lz4', compress: compressLz4Frame } })]),
+    seeds: () => Promise.all([rosbag({}), rosbag({ compression: lz4 })]),
+    read: (bytes) => readRecording(openRosbag, bytes),
   },
   {
     name: 'mcap',
-    open: openMcap,
-    seeds: () =>
-      Promise.all([
-        mcap({}),
-        mcap({ compression: { name: 'lz4', compress: compressLz4Frame } }),
-        mcap({ compression: { name: 'zstd', compress: compressZstd } }),
-      ]),
+    seeds: () => Promise.all([mcap({}), mcap({ compression: lz4 }), mcap({ compression: zstd })]),
+    read: (bytes) => readRecording(openMcap, bytes),
   },
   {
     name: 'rosbag2',
-    open: openRosbag2,
     seeds: () => Promise.resolve([rosbag2()]),
+    read: (bytes) => readRecording(openRosbag2, bytes),
   },
   {
     name: 'tdms',
-    open: openTdms,
     seeds: () => Promise.all([tdms(false, false), tdms(true, false), tdms(false, true)]),
+    read: (bytes) => readRecording(openTdms, bytes),
   },
+  {
+    name: 'mdf4',
+    seeds: () => Promise.resolve(mdf4()),
+    read: (bytes) => readRecording(openMdf4, bytes),
+  },
+  { name: 'dbc', seeds: () => Promise.resolve([dbc()]), read: decodeWithDatabase },
 ];
+
+async function readRecording(open: OpenRecording, bytes: Uint8Array): Promise<void> {
+  const reader = await open(byteSourceOf(bytes), { name: 'damaged', decompressors });
+  for await (const batch of reader.read()) assertWhole(batch);
+  reader.loss();
+}
+
+/** A database is never refused: what it does not say clearly is one of its problems. */
+async function decodeWithDatabase(bytes: Uint8Array): Promise<void> {
+  const decoder = compileDbc(parseDbc(bytes), { name: 'damaged.dbc' });
+  for (const batch of decoder.decode(canFrames()).batches) assertWhole(batch);
+}
+
+/** What holds for every batch, however damaged the file. */
+function assertWhole(batch: TableBatch): void {
+  if (batch.columns.length !== batch.columnSchemas.length) throw new Error('columns and schemas differ');
+  if (batch.timestampsNs.length !== batch.rowCount) throw new Error('rows and times differ');
+}

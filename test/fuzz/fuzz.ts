@@ -38,6 +38,8 @@ async function fuzz(format: FuzzedFormat, durationMs: number, first: number): Pr
   const seeds = await format.seeds();
   const deadline = performance.now() + durationMs;
   const found: string[] = [];
+  const watched = { slowestMs: 0, rssBytesMax: 0 };
+  const rssBytesBefore = process.memoryUsage().rss;
   const report = (number: number, what: string) => {
     const path = join(tmpdir(), `landfall-fuzz-${format.name}-${number}`);
     writeFileSync(path, damagedFile(seeds, number));
@@ -45,11 +47,19 @@ async function fuzz(format: FuzzedFormat, durationMs: number, first: number): Pr
   };
   let next = first;
   while (performance.now() < deadline && found.length < FINDINGS_MAX) {
-    next = await run(format, next, deadline, found, report);
+    next = await run(format, next, deadline, found, watched, report);
   }
-  console.log(`${format.name}: ${next - first} damaged files, ${found.length} findings`);
+  console.log(
+    `${format.name}: files ${first} to ${next - 1} of ${seeds.length} seeds, ${found.length} findings; ` +
+      `slowest ${watched.slowestMs.toFixed(0)} ms; memory ${mebibytes(rssBytesBefore)} before, ` +
+      `${mebibytes(watched.rssBytesMax)} at most, ${mebibytes(process.memoryUsage().rss)} after`,
+  );
   for (const finding of found) console.log(finding);
   return found.length;
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
 type Report = (number: number, what: string) => void;
@@ -60,6 +70,7 @@ function run(
   first: number,
   deadline: number,
   found: readonly string[],
+  watched: { slowestMs: number; rssBytesMax: number },
   report: Report,
 ): Promise<number> {
   const file = new URL('./fuzz-worker.ts', import.meta.url);
@@ -70,6 +81,7 @@ function run(
     const watch = setInterval(() => {
       const isHanging = performance.now() - since > HANG_MS;
       const rssBytes = process.memoryUsage().rss;
+      watched.rssBytesMax = Math.max(watched.rssBytesMax, rssBytes);
       if (isHanging) report(current, `still being read after ${HANG_MS / 1000} s`);
       else if (rssBytes > RSS_BYTES_MAX) report(current, `memory grew to ${rssBytes} bytes`);
       else if (performance.now() < deadline && found.length < FINDINGS_MAX) return;
@@ -77,6 +89,7 @@ function run(
       void worker.terminate().then(() => resolve(current + 1), reject);
     }, 200);
     worker.on('message', (message: { kind: string; number: number; text?: string }) => {
+      if (message.number > first) watched.slowestMs = Math.max(watched.slowestMs, performance.now() - since);
       current = message.number;
       since = performance.now();
       if (message.kind === 'finding') report(message.number, message.text ?? '');

@@ -11,7 +11,7 @@ export interface TakenRecords {
   readonly damaged?: Uint8Array;
 }
 
-/** Rows of a group without record bytes (all channels virtual) exist only by its counter, which cannot be checked. */
+/** Rows of a group without value bytes (all channels virtual) exist only by its counter, which cannot be checked. */
 const RECORDLESS_ROWS_MAX = 1 << 24;
 
 /** Lost records are stepped over one by one; a file that claims to have lost more than this is not followed further. */
@@ -44,10 +44,10 @@ export class SortedRecords {
   ) {
     this.#group = group;
     this.#loss = loss;
-    this.#rowsMax = claimedRows(source, group);
     // Column-oriented lists (4.2) keep invalidation bytes in blocks of their own.
     const apart = isColumnOriented && group.invalidationBytes > 0;
     const valueBytes = isColumnOriented ? group.dataBytes : group.dataBytes + group.invalidationBytes;
+    this.#rowsMax = claimedRows(source, group, valueBytes);
     this.#values = new ByteFlow(
       piecesOf(source, dataGroup.dataLink, {
         stepBytes: Math.max(1, valueBytes) * batchRows,
@@ -95,8 +95,8 @@ export class SortedRecords {
 }
 
 /** As many as the counter says; in an unfinalized file, or where it says none, as many as there are. */
-function claimedRows(source: StreamSource, group: ChannelGroup): number {
-  if (group.dataBytes + group.invalidationBytes === 0) {
+function claimedRows(source: StreamSource, group: ChannelGroup, valueBytes: number): number {
+  if (valueBytes === 0) {
     return group.cycleCount <= RECORDLESS_ROWS_MAX ? group.cycleCount : 0;
   }
   const isUnknown = source.unfinished.cycleCounters || group.cycleCount === 0;

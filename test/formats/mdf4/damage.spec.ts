@@ -66,6 +66,24 @@ describe('a damaged MDF 4 file', () => {
     assert.deepEqual(await readTables(reader), {});
   });
 
+  it('with invalidation bytes beside columns of no bytes has no rows without end', async () => {
+    const reader = await openBytes(
+      mdfBytes(
+        {
+          ...header({ dataGroup: 'dg' }),
+          ...dataGroup('dg', 'group', 'list'),
+          ...channelGroup({ label: 'group', first: 'time', cycles: 0, dataBytes: 0, invalidationBytes: 1 }),
+          ...channel({ label: 'time', type: 3, sync: 1, bitCount: 0 }),
+          list: { id: 'LD', links: ['', 'v', 'i'], data: all(u32(0x8000_0001), u32(1), u64(8)) },
+          v: { id: 'DV', data: u8() },
+          i: { id: 'DI', data: u8(0, 1, 0, 1, 0, 1, 0, 1) },
+        },
+        { version: 420 },
+      ),
+    );
+    assert.deepEqual(await readTables(reader), {});
+  });
+
   it('with a counter of 0 and data gives the data', async () => {
     assert.equal((await rowsAndLoss(mdfBytes(file({ data: dt(0, 10_000) }, 0)))).rows.length, ROWS);
   });
