@@ -94,6 +94,11 @@ export function shareIdOf(dataStreamId: string, partner: string, offerNumber: nu
   return idOf('share', dataStreamId, partner, offerNumber);
 }
 
+/** One table of a fleet, over all of its measurements. */
+export function fleetTableIdOf(account: string, fleet: string, table: string): string {
+  return idOf('fleet-table', account, fleet, table);
+}
+
 /** A short stable number in 0 … `count - 1` for spreading things over shards and accounts. */
 export function shardOf(id: string, count: number): number {
   const bytes = sha1(new TextEncoder().encode(id));

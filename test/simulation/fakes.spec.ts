@@ -4,6 +4,7 @@ import { accountRegistryContract } from '#test/contract/account-registry.contrac
 import { blobStoreContract } from '#test/contract/blob-store.contract.ts';
 import { eventPublisherContract } from '#test/contract/event-publisher.contract.ts';
 import { failedMessageStoreContract } from '#test/contract/failed-message-store.contract.ts';
+import { fleetTablesContract } from '#test/contract/fleet-tables.contract.ts';
 import { landingStoreContract } from '#test/contract/landing-store.contract.ts';
 import { messageSenderContract } from '#test/contract/message-sender.contract.ts';
 import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts';
@@ -18,6 +19,7 @@ import { MemoryBlobStore } from './fakes/memory-blob-store.ts';
 import { MemoryBroker } from './fakes/memory-broker.ts';
 import { MemoryEventPublisher } from './fakes/memory-event-publisher.ts';
 import { MemoryFailedMessageStore } from './fakes/memory-failed-message-store.ts';
+import { MemoryFleetTables } from './fakes/memory-fleet-tables.ts';
 import { MemoryLandingStore } from './fakes/memory-landing-store.ts';
 import { MemoryPartnerShare } from './fakes/memory-partner-share.ts';
 import { MemorySagaStore } from './fakes/memory-saga-store.ts';
@@ -49,6 +51,13 @@ describe("the simulator's fakes", () => {
     sha256: '0'.repeat(64),
     sizeBytes: 1,
   };
+  const fleetTables = new MemoryFleetTables();
+  fleetTablesContract(name, async () => ({
+    tables: fleetTables,
+    account: 'memory1',
+    file: async () => ({ ...partnerPackage, path: randomUUID() }),
+    successor: () => fleetTables,
+  }));
   partnerShareContract(name, async () => ({
     partners: new MemoryPartnerShare(() => new Date()),
     package: partnerPackage,

@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { TerminalFailure } from '#domain/failures.ts';
+import type { BlobStore } from '#domain/ports/blob-store.ts';
+import type { Clock } from '#domain/ports/clock.ts';
+import type { BlobLocation } from '#domain/vocabulary.ts';
+import { actionsOfCheckpoint, checkpointOf } from './checkpoint-file.ts';
+import { actionsOf, type DeltaAction, linesOf } from './delta-actions.ts';
+import { DeltaState } from './delta-state.ts';
+
+/** A reader starts at the newest checkpoint and reads every commit after it, so this many at most. */
+const COMMITS_PER_CHECKPOINT = 100;
+const READER_VERSION = 1;
+const WRITER_VERSION = 2;
+const CHECKPOINT_BYTES_MAX = 1024 * 1024 * 1024;
+
+export const PROTOCOL = { minReaderVersion: READER_VERSION, minWriterVersion: WRITER_VERSION };
+
+const LastCheckpoint = z.object({ version: z.int().nonnegative(), parts: z.number().nullish() });
+
+/**
+ * The log of one Delta table (Delta Transaction Log Protocol): `_delta_log/<20 digits>.json` per commit, each
+ * written only if it is not there, so that of two writers of one version one loses and looks again; and a checkpoint
+ * in Parquet now and then.
+ */
+export class DeltaLog {
+  readonly #blobs: BlobStore;
+  readonly #clock: Clock;
+  readonly #folder: BlobLocation;
+  #state: DeltaState | undefined;
+  #checkpointVersion = 0;
+
+  /** `table`: the table's folder, ending with a slash. */
+  constructor(ports: { readonly blobs: BlobStore; readonly clock: Clock }, table: BlobLocation) {
+    this.#blobs = ports.blobs;
+    this.#clock = ports.clock;
+    this.#folder = { ...table, path: `${table.path}_delta_log/` };
+  }
+
+  /** As it was when this process last looked or wrote; what others have committed since shows at the next commit. */
+  async state(): Promise<DeltaState> {
+    if (this.#state === undefined) {
+      const state = await this.#load();
+      await this.#readOn(state);
+      this.#state = state;
+    }
+    return this.#state;
+  }
+
+  /**
+   * Writes the next version. False when another writer was first; `state` has then seen what it wrote. That other
+   * writer may be this one, when the answer to its write was lost: the transactions in the state tell.
+   * @throws {TerminalFailure} `not-allowed` when another program has raised the table's protocol version.
+   */
+  async commit(operation: string, actions: readonly DeltaAction[]): Promise<boolean> {
+    const state = await this.state();
+    assertWritable(state, this.#folder);
+    const version = state.version + 1;
+    const commitInfo = {
+      timestamp: this.#clock.now().getTime(),
+      operation,
+      operationParameters: {},
+      engineInfo: 'Landfall',
+    };
+    const content = new TextEncoder().encode(linesOf([{ commitInfo }, ...actions]));
+    const { written } = await this.#blobs.write(this.#commitAt(version), content, {
+      contentType: 'application/json',
+      onlyIfAbsent: true,
+    });
+    if (!written) {
+      await this.#readOn(state);
+      return false;
+    }
+    state.apply(version, actions);
+    if (version - this.#checkpointVersion >= COMMITS_PER_CHECKPOINT) await this.#writeCheckpoint(state);
+    return true;
+  }
+
+  async #load(): Promise<DeltaState> {
+    const state = new DeltaState();
+    const pointer = await this.#readIfThere(this.#at('_last_checkpoint'));
+    if (pointer === undefined) return state;
+    const { version, parts } = LastCheckpoint.parse(JSON.parse(new TextDecoder().decode(pointer)));
+    if ((parts ?? 1) !== 1)
+      throw new TerminalFailure(
+        'not-allowed',
+        `the checkpoint of ${nameOf(this.#folder)} is in ${parts} parts, written by another program; write it in one part`,
+      );
+    const parquet = await this.#blobs.read(
+      this.#at(`${digits(version)}.checkpoint.parquet`),
+      CHECKPOINT_BYTES_MAX,
+    );
+    state.apply(version, await actionsOfCheckpoint(parquet));
+    this.#checkpointVersion = version;
+    return state;
+  }
+
+  async #readOn(state: DeltaState): Promise<void> {
+    for (;;) {
+      const content = await this.#readIfThere(this.#commitAt(state.version + 1));
+      if (content === undefined) return;
+      state.apply(state.version + 1, actionsOf(new TextDecoder().decode(content)));
+    }
+  }
+
+  async #writeCheckpoint(state: DeltaState): Promise<void> {
+    const { version } = state;
+    const actions = state.checkpoint(this.#clock.now());
+    const content = await checkpointOf(actions);
+    const at = this.#at(`${digits(version)}.checkpoint.parquet`);
+    await this.#blobs.write(at, content, { contentType: 'application/vnd.apache.parquet' });
+    const pointer = {
+      version,
+      size: actions.length,
+      sizeInBytes: content.length,
+      numOfAddFiles: state.files.size,
+    };
+    await this.#blobs.write(this.#at('_last_checkpoint'), new TextEncoder().encode(JSON.stringify(pointer)), {
+      contentType: 'application/json',
+    });
+    this.#checkpointVersion = version;
+  }
+
+  async #readIfThere(location: BlobLocation): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#blobs.read(location);
+    } catch (error) {
+      if (error instanceof TerminalFailure && error.code === 'not-found') return undefined;
+      throw error;
+    }
+  }
+
+  #commitAt(version: number): BlobLocation {
+    return this.#at(`${digits(version)}.json`);
+  }
+
+  #at(name: string): BlobLocation {
+    return { ...this.#folder, path: `${this.#folder.path}${name}` };
+  }
+}
+
+function assertWritable({ protocol }: DeltaState, folder: BlobLocation): void {
+  const { minReaderVersion = READER_VERSION, minWriterVersion = WRITER_VERSION } = protocol ?? {};
+  if (minReaderVersion > READER_VERSION || minWriterVersion > WRITER_VERSION)
+    throw new TerminalFailure(
+      'not-allowed',
+      `${nameOf(folder)} asks for reader version ${minReaderVersion} and writer version ${minWriterVersion}; another program has raised them, Landfall writes ${READER_VERSION} and ${WRITER_VERSION}. Put a copy of the table in its place that has no such features.`,
+    );
+}
+
+function digits(version: number): string {
+  return String(version).padStart(20, '0');
+}
+
+function nameOf({ account, container, path }: BlobLocation): string {
+  return `${account}/${container}/${path}`;
+}
