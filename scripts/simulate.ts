@@ -1,12 +1,12 @@
 // `npm run simulate -- --seeds 10000 [--seed 1] [--mutant no-etag]`: the saga, landing, relay and replay on fakes,
-// from many seeds; a seed that fails is printed with its faults and how to repeat it.
+// from many seeds; `--seed` alone runs that one, with `--seeds` as many from there on. A seed that fails is printed with its faults and how to repeat it.
 import { parseArgs } from 'node:util';
 import { MUTANTS, type Mutant } from '#test/simulation/mutants.ts';
 import { simulate } from '#test/simulation/simulate.ts';
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string', default: '1000' },
+    seeds: { type: 'string' },
     seed: { type: 'string' },
     mutant: { type: 'string' },
   },
@@ -17,7 +17,7 @@ if (mutant !== undefined && !(mutant in MUTANTS)) {
   process.exit(2);
 }
 const first = Number(values.seed ?? 1);
-const count = values.seed === undefined ? Number(values.seeds) : 1;
+const count = Number(values.seeds ?? (values.seed === undefined ? 1000 : 1));
 const startedAt = performance.now();
 let stepCount = 0;
 let failedCount = 0;

@@ -53,7 +53,30 @@ export function typeNameOf(schemaName: string): string {
   return schemaName.replace('/msg/', '/');
 }
 
-/** The kind of sensor behind a topic; `structured` when nothing tells. */
+/** Words in the name of a channel group that says no type, as those of MDF and TDMS do not. */
+const BY_WORD = new Map<string, SensorKind>(
+  Object.entries({
+    imu: 'imu',
+    accelerometer: 'imu',
+    gyroscope: 'imu',
+    gyro: 'imu',
+    magnetometer: 'imu',
+    gnss: 'gnss',
+    gps: 'gnss',
+  } as const),
+);
+
+/** `GyroscopeUncalibrated` and `rear_gyroscope 2` are gyroscopes. */
+function kindByName(name: string): SensorKind | undefined {
+  const words = name
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z]+/);
+  const known = words.find((word) => BY_WORD.has(word));
+  return known === undefined ? undefined : BY_WORD.get(known);
+}
+
+/** The kind of sensor behind a topic or channel group; `structured` when nothing tells. */
 export function sensorKindOf(
   topic: { readonly name: string; readonly schemaName: string },
   topicMap: Readonly<Record<string, string>> = {},
@@ -61,5 +84,6 @@ export function sensorKindOf(
   const mapped = SensorKind.safeParse(topicMap[topic.name]);
   if (mapped.success) return mapped.data;
   const typeName = typeNameOf(topic.schemaName);
+  if (typeName === '') return kindByName(topic.name) ?? 'structured';
   return BY_TYPE.get(typeName) ?? BY_PACKAGE.get(typeName.split('/')[0] ?? '') ?? 'structured';
 }

@@ -165,6 +165,8 @@ export function accelerationOf(source: MotionSource, speed: DerivedColumn): Deri
 /** A sensor at rest measures gravity against its direction: +9.8 where its z axis points up, -9.8 where down. */
 const UPSIDE_DOWN_BELOW = -5;
 
+const DEGREES_PER_SECOND = new Set(['deg/s', '°/s', 'deg/sec', '°/sec', 'dps']);
+
 /** Radians per second, positive to the left (REP 103); turned round where the sensor's z axis points down. */
 export function yawRateOf(source: MotionSource): DerivedColumn | undefined {
   const name = [...source.columns.keys()].find((candidate) =>
@@ -172,7 +174,7 @@ export function yawRateOf(source: MotionSource): DerivedColumn | undefined {
   );
   if (name === undefined) return undefined;
   const { column, unit } = source.columns.get(name)!;
-  const factor = unit === 'deg/s' || unit === '°/s' ? Math.PI / 180 : 1;
+  const factor = unit !== undefined && DEGREES_PER_SECOND.has(unit) ? Math.PI / 180 : 1;
   const vertical = source.columns.get(name.replace('angular_velocity.z', 'linear_acceleration.z'));
   const isUpsideDown =
     vertical !== undefined && vertical.column !== column && meanOf(vertical.column) < UPSIDE_DOWN_BELOW;

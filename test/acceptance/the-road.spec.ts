@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ServiceBusClient } from '@azure/service-bus';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { DEMO_DRIVE } from '#adapters/drive-simulator/drive.ts';
 import { DEMO_DBC, writeDriveBag } from '#adapters/drive-simulator/drive-bag.ts';
 import { openFileByteSink } from '#adapters/file/file-byte-sink.ts';
+import { ParquetTableReader } from '#adapters/parquet/parquet-table-reader.ts';
 import { readSettings } from '#composition/settings.ts';
 import { blobStoreOf } from '#composition/storage.ts';
 import type { MeasurementStatus } from '#domain/measurement-status.ts';
@@ -87,6 +88,41 @@ describe('the road', function () {
     return rows;
   }
 
+  const DRIVE = 'drive-comma2k19';
+
+  function driveFolder(context: Mocha.Context): Promise<string> {
+    const files = ['can.mf4', 'vehicle.mf4', 'imu.tdms', 'imu.tdms_index', 'perception.bag'];
+    const paths = files.map((file) => [file, recordingOrSkip(context, `${DRIVE}/${file}`)] as const);
+    return folderWith('comma', Object.fromEntries(paths));
+  }
+
+  /** Uploads, waits for the end of the road, and looks at what became of it. */
+  async function shared(folder: string, ...options: readonly string[]): Promise<MeasurementStatus> {
+    const { code, out, err } = await stack.landfall('upload', folder, ...options, '--wait', '--json');
+    assert.equal(code, 0, `${folder}: ${err}${out}`);
+    return status((JSON.parse(out) as { measurementId: string }).measurementId);
+  }
+
+  /** The one table of a data stream such as `synchronized`, read back from where it lies. */
+  async function tableOf(of: MeasurementStatus, kind: string) {
+    const stream = of.dataStreams.find((candidate) => candidate.kind === kind);
+    const file = stream?.files.find(({ table }) => table === kind);
+    assert.ok(file !== undefined, `${of.recordingId} has a table ${kind}`);
+    const { account, container, path } = file;
+    const blobs = blobStoreOf(readSettings({ ...(await exported()) }));
+    const localPath = join(folders, `${of.measurementId}-${kind}.parquet`);
+    await writeFile(localPath, await blobs.read({ account, container, path }, 64 * 1024 ** 2));
+    const reader = new ParquetTableReader();
+    const { definition, rowCount } = await reader.describe(localPath);
+    const valuesOf = async (column: string): Promise<number[]> => {
+      const values: number[] = [];
+      for await (const rows of reader.read(localPath, [column]))
+        values.push(...Array.from(rows.columns[0]!.values as Float64Array | BigInt64Array, Number));
+      return values;
+    };
+    return { columns: definition.columns.map(({ name }) => name), rowCount, valuesOf };
+  }
+
   async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
     const deadline = Date.now() + 60_000;
     for (;;) {
@@ -130,32 +166,74 @@ describe('the road', function () {
     assert.match(text, /frames\/camera_front_image_raw\/00000000.jpg/);
   });
 
-  it('a real robot run and a real drive end Shared, with the row counts their authors name', async function () {
-    const tilt = recordingOrSkip(this, 'rosbag/tilt_laser.bag');
-    const drive = recordingOrSkip(this, 'drive-comma2k19/perception.bag');
-    const expectation = recordingOrSkip(this, 'drive-comma2k19/expected.json');
-    const uploads = await Promise.all([
-      stack.landfall('upload', await folderWith('tilt', { 'tilt_laser.bag': tilt }), '--wait', '--json'),
-      stack.landfall('upload', await folderWith('comma', { 'perception.bag': drive }), '--wait', '--json'),
+  it('a real drive of four recorders and three formats ends Shared on one timeline, all rows there', async function () {
+    const [folder, expectation] = [await driveFolder(this), recordingOrSkip(this, `${DRIVE}/expected.json`)];
+    const buses = { 1: 'toyota_2017_ref_pt', 2: 'toyota_adas' };
+    const dbc = Object.entries(buses).flatMap(([bus, name]) => [
+      '--dbc',
+      `${bus}=${recordingOrSkip(this, `dbc/${name}.dbc`)}`,
     ]);
-    const [robot, car] = await Promise.all(
-      uploads.map(async ({ code, out, err }) => {
-        assert.equal(code, 0, err);
-        return status((JSON.parse(out) as { measurementId: string }).measurementId);
-      }),
-    );
-    const robotRows = rowsByTable(robot!, 'extracted');
-    assert.equal(robotRows['/scan']![0], 178);
-    assert.deepEqual(robotRows['/imu_data'], [356]);
-    assert.deepEqual(robotRows['/position_gps'], [356]);
-    const expected = JSON.parse(await readFile(expectation, 'utf8'));
-    const topics = topicCountsOf(expected);
-    const carRows = rowsByTable(car!, 'extracted');
-    assert.ok(Object.keys(topics).length >= 12);
-    for (const [topic, count] of Object.entries(topics)) {
-      assert.ok(carRows[topic]?.includes(count), `${topic}: ${carRows[topic]} instead of ${count}`);
+    const vin = 'JTMBFREV2HJ000040';
+    const set = await stack.landfall('vehicle', 'set', vin, ...dbc);
+    assert.equal(set.code, 0, set.err);
+    const seen = await shared(folder, '--vin', vin);
+    const rows = rowsByTable(seen, 'extracted');
+    for (const [table, count] of expectedRows(JSON.parse(await readFile(expectation, 'utf8'))))
+      assert.ok(rows[table]?.includes(count), `${table}: ${rows[table]} rows instead of ${count}`);
+    const { columns, valuesOf } = await tableOf(seen, 'enriched');
+    for (const name of [
+      'gnss.latitude',
+      'imu.angular_velocity.z',
+      'Accelerometer.forward',
+      'Speed.VehicleSpeed',
+      'can.CAN1.VSC1F01.VXFL',
+      'can.CAN2.TRACK_A_0.LONG_DIST',
+    ])
+      assert.ok(columns.includes(name), `${name} is on the timeline`);
+    const timestamps = await valuesOf('timestamp');
+    assert.equal(timestamps[0], 1_533_226_488_300_000_000);
+    assert.equal(timestamps.length, 1201);
+    // README of the recording: the speed each five seconds from the start of the MDF files.
+    const speed = await valuesOf('vehicle.speed');
+    const everyFiveSeconds = [14.65, 19.83, 19.01, 18.71, 17.77, 16.88, 13.81, 16.61, 17.56, 17.87, 17.02];
+    for (const [index, metresPerSecond] of everyFiveSeconds.entries()) {
+      const found = speed[(index + 1) * 100]!;
+      assert.ok(Math.abs(found - metresPerSecond) < 0.1, `${found} m/s instead of ${metresPerSecond} m/s`);
     }
-    assert.deepEqual(car!.scenes, []);
+    // Three sensors that know nothing of each other felt the same braking at the same time.
+    const wheels = (await valuesOf('can.CAN1.VSC1F01.VXFL')).map((kmh) => kmh / 3.6);
+    assert.ok(Math.abs(wheels[1100]! - speed[1100]!) < 0.3, `${wheels[1100]} and ${speed[1100]} m/s`);
+    assert.equal(
+      (await valuesOf('sun.elevation')).filter((degrees) => degrees > 30 && degrees < 40).length > 1100,
+      true,
+    );
+  });
+
+  it('MCAP, a ROS 2 bag, an unfinalized MDF and a robot run end Shared beside each other', async function () {
+    const recordings = (...names: string[]) =>
+      Object.fromEntries(names.map((name) => [basename(name), recordingOrSkip(this, name)]));
+    const folders = await Promise.all([
+      folderWith('mcap', recordings('mcap/camera-mono.mcap', 'mcap/strings-cdr.mcap')),
+      folderWith('rosbag2', recordings('rosbag2/battery-imu-pose.db3')),
+      folderWith('canedge', recordings('mdf4/canedge-unfinalized.mf4')),
+      folderWith('tilt', recordings('rosbag/tilt_laser.bag')),
+    ]);
+    const vin = 'WDB00000000000001';
+    const dbc = recordingOrSkip(this, 'dbc/CSS-Electronics-SAE-J1939-DEMO.dbc');
+    const set = await stack.landfall('vehicle', 'set', vin, '--dbc', `1=${dbc}`);
+    assert.equal(set.code, 0, set.err);
+    const [mcap, rosbag2, canedge, robot] = await Promise.all(
+      folders.map((folder) => shared(folder, ...(folder.endsWith('canedge') ? ['--vin', vin] : []))),
+    );
+    const rows = (seen: MeasurementStatus | undefined) => rowsByTable(seen!, 'extracted');
+    assert.partialDeepStrictEqual(rows(mcap), { AAA: [174], HHH: [148], '/dvs/image_raw': [4] });
+    assert.partialDeepStrictEqual(rows(rosbag2), { '/imu': [1565], '/pose': [1565], '/battery': [1565] });
+    assert.partialDeepStrictEqual(rows(canedge), { CAN9_Rx: [11_275], CAN1_Rx_IDE: [139_136] });
+    assert.partialDeepStrictEqual(rows(canedge), { 'CAN1.EEC1': [3993], 'CAN1.CCVS1': [3993] });
+    assert.partialDeepStrictEqual(rows(robot), { '/imu_data': [356], '/position_gps': [356] });
+    assert.equal(rows(robot)['/scan']![0], 178);
+    assert.equal((await tableOf(canedge!, 'synchronized')).rowCount, 8028);
+    assert.equal((await tableOf(rosbag2!, 'synchronized')).rowCount, 1251);
   });
 
   it('a file with other bytes than its manifest says is moved to the error zone, and the right one is taken later', async () => {
@@ -267,11 +345,32 @@ describe('the road', function () {
   });
 });
 
-function topicCountsOf(expected: unknown): Readonly<Record<string, number>> {
-  const { files } = expected as {
-    files: Record<string, { topics: readonly { name: string; messageCount: number }[] }>;
+/** Rows per table as the readers of others counted them: MDF groups, TDMS groups, topics, decoded messages. */
+function expectedRows(expected: unknown): ReadonlyMap<string, number> {
+  const { files, decodedWithDbc } = expected as {
+    files: Record<
+      string,
+      {
+        topics?: readonly { name: string; messageCount: number }[];
+        channelGroups?: readonly { acquisitionName: string; recordCount: number }[];
+        groups?: readonly { name: string; channels: readonly { count: number }[] }[];
+      }
+    >;
+    decodedWithDbc: { signals: readonly { signal: string; values: { count: number } }[] };
   };
-  return Object.fromEntries(
-    files['perception.bag']!.topics.map(({ name, messageCount }) => [name, messageCount]),
-  );
+  const decoded = (signal: string) =>
+    decodedWithDbc.signals.find((candidate) => candidate.signal === signal)!.values.count;
+  const rows = new Map([
+    ...files['perception.bag']!.topics!.map(({ name, messageCount }) => [name, messageCount] as const),
+    ...['can.mf4', 'vehicle.mf4'].flatMap((file) =>
+      files[file]!.channelGroups!.map((group) => [group.acquisitionName, group.recordCount] as const),
+    ),
+    ...files['imu.tdms']!.groups!.map(({ name, channels }) => [name, channels[0]!.count] as const),
+    ['CAN1.VSC1F01', decoded('VXFL')] as const,
+    ['CAN1.STR1S01', decoded('SSA')] as const,
+    ['CAN1.YGS1S03', decoded('YR')] as const,
+    ['CAN2.TRACK_A_0', decoded('LONG_DIST')] as const,
+  ]);
+  assert.ok(rows.size >= 30, `${rows.size} tables are expected`);
+  return rows;
 }

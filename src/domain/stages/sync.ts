@@ -1,5 +1,5 @@
 import type { DataStreamManifest, ResultFile } from '../result-manifest.ts';
-import { TIME_COLUMN } from '../table-columns.ts';
+import { LATITUDE, LONGITUDE, TIME_COLUMN } from '../table-columns.ts';
 import type { AlignmentMethod } from '../timeline.ts';
 
 /** Which signals of an extracted data stream go onto the timeline, and how. Decided once, from the manifest. */
@@ -54,14 +54,17 @@ export const SIGNALS_MAX = 4000;
 /**
  * The tables with signals: GNSS, IMU, decoded CAN, vehicle motion, and measured channels of recorders without
  * messages (MDF, TDMS). The richest table of a sensor lends it its name (`gnss.latitude`,
- * `imu.angular_velocity.z`), further ones count (`imu_2.…`); CAN signals are `can.<message>.<signal>`. At most
- * SIGNALS_MAX signals, in that order of kinds.
+ * `imu.angular_velocity.z`), further ones count (`imu_2.…`); CAN signals are `can.<message>.<signal>`, channels
+ * `<group>.<channel>`. Where no receiver has a topic of its own, a position on CAN or in a channel group is
+ * `gnss.latitude` and `gnss.longitude`. At most SIGNALS_MAX signals, in that order of kinds.
  */
 export function selectSignals(manifest: DataStreamManifest): readonly SelectedTable[] {
   const counts = new Map<string, number>();
   const selected: SelectedTable[] = [];
   let room = SIGNALS_MAX;
-  for (const parts of tablesOf(manifest)) {
+  const tables = tablesOf(manifest);
+  const receiver = undeclaredReceiverOf(tables.flatMap((parts) => parts[0] ?? []));
+  for (const parts of tables) {
     const [first] = parts;
     const columns = first === undefined ? [] : columnsOf(first).slice(0, room);
     if (first === undefined || columns.length === 0) continue;
@@ -69,9 +72,10 @@ export function selectSignals(manifest: DataStreamManifest): readonly SelectedTa
     const signals = columns.map(
       (column): SelectedSignal => ({
         column: column.name,
-        name: `${prefix}.${column.name}`,
+        name: (first === receiver ? positionNameOf(column) : undefined) ?? `${prefix}.${column.name}`,
         ...(column.unit === undefined ? {} : { unit: column.unit }),
-        method: STEADY.test(column.name) ? 'linear' : 'as-of',
+        method:
+          STEADY.test(column.name) || (first === receiver && positionNameOf(column)) ? 'linear' : 'as-of',
       }),
     );
     selected.push({ parts, signals });
@@ -103,8 +107,34 @@ function rankOf(file: ResultFile): number | undefined {
   if (role === 'can-decoded') return 3;
   if (role !== 'topic' || COMMANDS.test(name)) return undefined;
   if (MOTION_TYPES.test(schemaName)) return PREFIXED_SENSORS.has(file.sensor) ? 0 : 2;
-  if (PREFIXED_SENSORS.has(file.sensor)) return 1;
+  if (PREFIXED_SENSORS.has(file.sensor)) return schemaName === '' ? 4 : 1;
   return schemaName === '' && file.sensor === 'structured' ? 4 : undefined;
+}
+
+/** Where a vehicle is, under whatever name a CAN database or a channel group gives it. */
+const POSITIONS: readonly (readonly [RegExp, string])[] = [
+  [/^((gps|gnss|ins|pos|position)_?)?lat(itude)?(_?deg)?$/i, LATITUDE],
+  [/^((gps|gnss|ins|pos|position)_?)?(lon|lng|long|longitude)(_?deg)?$/i, LONGITUDE],
+];
+const DEGREES = new Set([undefined, '', '°', 'deg', 'degree', 'degrees']);
+
+function positionNameOf(column: {
+  readonly name: string;
+  readonly unit?: string | undefined;
+}): string | undefined {
+  if (!DEGREES.has(column.unit)) return undefined;
+  return POSITIONS.find(([pattern]) => pattern.test(column.name))?.[1];
+}
+
+/**
+ * The table whose position stands for the vehicle's where no topic is a GNSS receiver's: the first with a latitude
+ * and a longitude in degrees, such as a message of a logger with its own receiver.
+ */
+function undeclaredReceiverOf(tables: readonly ResultFile[]): ResultFile | undefined {
+  const hasBoth = (file: ResultFile) =>
+    [LATITUDE, LONGITUDE].every((name) => columnsOf(file).some((column) => positionNameOf(column) === name));
+  const isDeclared = (file: ResultFile) => file.sensor === 'gnss' && file.table?.schemaName !== '';
+  return tables.some((file) => isDeclared(file) && hasBoth(file)) ? undefined : tables.find(hasBoth);
 }
 
 function columnsOf(file: ResultFile) {
@@ -115,11 +145,12 @@ function columnsOf(file: ResultFile) {
 
 function prefixOf(file: ResultFile, counts: Map<string, number>): string {
   const name = nameOf(file);
-  const base = PREFIXED_SENSORS.has(file.sensor)
-    ? file.sensor
-    : file.table?.role === 'can-decoded'
-      ? `can.${name}`
-      : name.replace(/^\//, '').replaceAll('/', '.');
+  const base =
+    PREFIXED_SENSORS.has(file.sensor) && file.table?.schemaName !== ''
+      ? file.sensor
+      : file.table?.role === 'can-decoded'
+        ? `can.${name}`
+        : name.replace(/^\//, '').replaceAll('/', '.');
   const count = (counts.get(base) ?? 0) + 1;
   counts.set(base, count);
   return count === 1 ? base : `${base}_${count}`;

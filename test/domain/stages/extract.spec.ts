@@ -127,6 +127,14 @@ describe('what a topic carries', () => {
     assert.equal(sensorKindOf({ name: '/x', schemaName: 'sensor_msgs/msg/Imu' }), 'imu');
     assert.equal(sensorKindOf({ name: '/x', schemaName: 'radar_msgs/RadarScan' }), 'radar');
     assert.equal(sensorKindOf({ name: '/x', schemaName: 'constructor' }), 'structured');
+    assert.equal(sensorKindOf({ name: 'GyroscopeUncalibrated', schemaName: '' }), 'imu');
+    assert.equal(sensorKindOf({ name: 'rear_GPS 2', schemaName: '' }), 'gnss');
+    assert.equal(sensorKindOf({ name: 'Maximum', schemaName: '' }), 'structured');
+    assert.equal(sensorKindOf({ name: 'gps', schemaName: 'my_msgs/Blob' }), 'structured');
+    assert.equal(
+      sensorKindOf({ name: 'Gyroscope', schemaName: '' }, { Gyroscope: 'structured' }),
+      'structured',
+    );
     assert.equal(sensorKindOf({ name: '/x', schemaName: 'my_msgs/Blob' }, { '/x': 'lidar' }), 'lidar');
     assert.equal(
       sensorKindOf({ name: '/x', schemaName: 'my_msgs/Blob' }, { '/x': 'nonsense' }),

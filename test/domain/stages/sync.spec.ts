@@ -74,6 +74,59 @@ describe('choosing signals for the timeline', () => {
     assert.equal(selected[1]?.signals[0]?.name, 'gnss_2.latitude');
   });
 
+  const degrees = (...of: readonly string[]): Column[] =>
+    of.map((name) => ({ name, type: 'float64', unit: 'deg' }));
+
+  it("takes a position on CAN for the vehicle's where no receiver has a topic of its own", () => {
+    const position = table('CAN9.gnss_pos', {
+      sensor: 'can',
+      role: 'can-decoded',
+      columns: [
+        ...degrees('Latitude', 'Longitude'),
+        { name: 'PositionAccuracy', type: 'float64', unit: 'm' },
+      ],
+    });
+    const [signals] = select(position).map((selected) => selected.signals);
+    assert.deepEqual(
+      signals?.map(({ name, method }) => [name, method]),
+      [
+        ['gnss.latitude', 'linear'],
+        ['gnss.longitude', 'linear'],
+        ['can.CAN9.gnss_pos.PositionAccuracy', 'as-of'],
+      ],
+    );
+    const receiver = table('/fix', {
+      sensor: 'gnss',
+      schemaName: 'sensor_msgs/NavSatFix',
+      columns: degrees('latitude', 'longitude'),
+    });
+    assert.deepEqual(names(receiver, position).slice(2, 4), [
+      'can.CAN9.gnss_pos.Latitude',
+      'can.CAN9.gnss_pos.Longitude',
+    ]);
+  });
+
+  it('takes no angle of another kind for a position, and not half of one', () => {
+    assert.deepEqual(names(table('Attitude', { columns: degrees('lat_accel', 'Longitudinal') })), [
+      'Attitude.lat_accel',
+      'Attitude.Longitudinal',
+    ]);
+    assert.deepEqual(names(table('Sun', { columns: degrees('lat') })), ['Sun.lat']);
+    const metres: Column[] = ['lat', 'lon'].map((name) => ({ name, type: 'float64', unit: 'm' }));
+    assert.deepEqual(names(table('Local', { columns: metres })), ['Local.lat', 'Local.lon']);
+  });
+
+  it('leaves channel groups their names, whatever sensor they are of', () => {
+    const columns: Column[] = [{ name: 'forward', type: 'float64', unit: 'm/s^2' }];
+    assert.deepEqual(
+      names(
+        table('Accelerometer', { sensor: 'imu', columns }),
+        table('Gyroscope', { sensor: 'imu', columns }),
+      ),
+      ['Accelerometer.forward', 'Gyroscope.forward'],
+    );
+  });
+
   it('joins the parts of a topic that was split over files', () => {
     const part = { sensor: 'imu' as const, schemaName: 'sensor_msgs/Imu' };
     const selected = select(
