@@ -1,15 +1,13 @@
 import { join } from 'node:path';
 import { columnFacts } from '#composition/extract-files.ts';
 import type { TaskDefinition, TaskTools } from '#composition/task-tools.ts';
-import { numbersOf, timesOf } from '#domain/column-values.ts';
-import type { StoredRows } from '#domain/ports/table-reader.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
-import { TIME_COLUMN } from '#domain/table-columns.ts';
 import { SyncTask } from '#domain/tasks/sync-task.ts';
-import type { Signal } from '#domain/timeline.ts';
+import type { Stretch } from '#domain/timeline.ts';
+import { mergedInTime, recordedTimesOf, rowsInTime, type TimedRows } from './rows-in-time.ts';
 import {
-  inOrderOfTime,
-  type LoadedTable,
+  PAUSE_NS_MIN,
+  type SourceTable,
   synchronizedColumns,
   synchronizedRows,
   type TimelineOptions,
@@ -21,16 +19,16 @@ export const synchronizeTables: TaskDefinition<SyncTask> = {
   configuration: SyncTask,
   work: async (task, tools) => {
     const readAt = performance.now();
-    const tables: LoadedTable[] = [];
-    for (const [index, selected] of task.tables.entries()) {
-      tables.push({ selected, signals: await loadSignals(selected, index, tools) });
-      tools.progress(index + 1, task.tables.length);
-    }
-    const writeAt = performance.now();
     const options: TimelineOptions = {
       periodNs: BigInt(task.periodNs),
       toleranceNs: BigInt(task.toleranceNs),
     };
+    const tables: SourceTable[] = [];
+    for (const [index, selected] of task.tables.entries()) {
+      tables.push(await sourceTable(selected, index, tools));
+      tools.progress(index + 1, task.tables.length);
+    }
+    const writeAt = performance.now();
     const columns = synchronizedColumns(tables, options);
     const metadata = {
       measurementId: task.measurementId,
@@ -41,7 +39,7 @@ export const synchronizeTables: TaskDefinition<SyncTask> = {
       columns,
       metadata,
     });
-    for (const rows of synchronizedRows(tables, options)) await table.append(rows);
+    for await (const rows of synchronizedRows(tables, options)) await table.append(rows);
     const file = await tools.uploadTable(
       await table.close(),
       task.output.structured!,
@@ -62,22 +60,26 @@ export const synchronizeTables: TaskDefinition<SyncTask> = {
   },
 };
 
-/** The signals of one topic. Batches are kept as numbers and joined once: 9 bytes a sample. */
-async function loadSignals(
+/** Brings the files of one topic here and looks at their times; their rows are read when they are needed. */
+async function sourceTable(
   selected: SyncTask['tables'][number],
   index: number,
   tools: TaskTools,
-): Promise<readonly Signal[]> {
+): Promise<SourceTable> {
   const names = selected.signals.map((signal) => signal.column);
-  const batches: StoredRows[] = [];
+  const stretches: Stretch[] = [];
+  const parts: AsyncIterable<TimedRows>[] = [];
   for (const [number, part] of selected.parts.entries()) {
     const localPath = join(tools.scratchFolder, `input-${index}-${number}.parquet`);
     await tools.download(part, localPath);
-    for await (const rows of tools.tableReader.read(localPath, [TIME_COLUMN.name, ...names]))
-      batches.push(rows);
+    const { ascending, stretches: recorded } = await recordedTimesOf(
+      tools.tableReader,
+      localPath,
+      PAUSE_NS_MIN,
+    );
+    stretches.push(...recorded);
+    parts.push(rowsInTime(tools.tableReader, { localPath, ascending }, names));
   }
-  return inOrderOfTime(
-    timesOf(batches, 0),
-    names.map((_, column) => numbersOf(batches, column + 1)),
-  );
+  const [only] = parts;
+  return { selected, stretches, rows: parts.length === 1 && only !== undefined ? only : mergedInTime(parts) };
 }

@@ -1,28 +1,31 @@
 import type { TableColumn, TableRows } from '#domain/ports/table-writer.ts';
 import { TIME_COLUMN } from '#domain/table-columns.ts';
 import type { SyncTask } from '#domain/tasks/sync-task.ts';
-import { align, gridOf, recordedStretches, type Signal } from '#domain/timeline.ts';
+import { align, gridBlocks, joinedStretches, REACH_TOLERANCES, type Stretch } from '#domain/timeline.ts';
+import { MovingWindow, type TimedRows } from './rows-in-time.ts';
 
-/** A table of the task with its signals in memory: two numbers a sample. */
-export interface LoadedTable {
+/** A table of the task: when it was recorded, and its rows in order of time, the columns as in `selected.signals`. */
+export interface SourceTable {
   readonly selected: SyncTask['tables'][number];
-  /** In the order of `selected.signals`. */
-  readonly signals: readonly Signal[];
+  readonly stretches: readonly Stretch[];
+  readonly rows: AsyncIterable<TimedRows>;
 }
 
 export interface TimelineOptions {
   readonly periodNs: bigint;
   /** A sample further away than this is stale. */
   readonly toleranceNs: bigint;
+  /** Rows that are aligned at once; absent: as many as make about a minute. */
+  readonly blockRows?: number;
 }
 
 /** Without a sample for this long, the recorder paused: the timeline goes on when it does. */
-const PAUSE_NS_MIN = 60_000_000_000n;
-/** Rows that are aligned at once, for every signal. */
-const BLOCK_ROWS = 16_384;
+export const PAUSE_NS_MIN = 60_000_000_000n;
+const BLOCK_NS = 60_000_000_000n;
+const BLOCK_ROWS = { min: 16n, max: 2048n };
 
 export function synchronizedColumns(
-  tables: readonly LoadedTable[],
+  tables: readonly Pick<SourceTable, 'selected'>[],
   { toleranceNs }: TimelineOptions,
 ): readonly TableColumn[] {
   const staleAfter = `null when more than ${Number(toleranceNs) / 1e6} ms away`;
@@ -39,46 +42,37 @@ export function synchronizedColumns(
   return [TIME_COLUMN, ...signals];
 }
 
-/** One table over all times at which any of the tables has rows, block by block. */
-export function* synchronizedRows(
-  tables: readonly LoadedTable[],
-  { periodNs, toleranceNs }: TimelineOptions,
-): Generator<TableRows> {
-  const times = tables.flatMap(({ signals }) => signals[0]?.timestampsNs ?? []);
-  for (const { startNs, endNs } of recordedStretches(times, PAUSE_NS_MIN)) {
-    const grid = gridOf(startNs, endNs, periodNs);
-    for (let row = 0; row < grid.length; row += BLOCK_ROWS) {
-      const block = grid.subarray(row, row + BLOCK_ROWS);
-      const columns: TableRows['columns'][number][] = [{ values: block }];
-      for (const { selected, signals } of tables) {
+/**
+ * One table over all times at which any of the tables has rows, block by block. In memory are of each table the rows
+ * of about a minute, and those of a batch: however long the recording.
+ */
+export async function* synchronizedRows(
+  tables: readonly SourceTable[],
+  { periodNs, toleranceNs, blockRows }: TimelineOptions,
+): AsyncGenerator<TableRows> {
+  const stretches = joinedStretches(
+    tables.flatMap((table) => table.stretches),
+    PAUSE_NS_MIN,
+  );
+  const windows = tables.map(({ rows, selected }) => new MovingWindow(rows, selected.signals.length));
+  const reachNs = REACH_TOLERANCES * toleranceNs;
+  try {
+    for (const grid of gridBlocks(stretches, periodNs, blockRows ?? blockRowsOf(periodNs))) {
+      const columns: TableRows['columns'][number][] = [{ values: grid }];
+      for (const [number, { selected }] of tables.entries()) {
+        const signals = await windows[number]!.between(grid[0]! - reachNs, grid.at(-1)! + reachNs);
         selected.signals.forEach(({ method }, index) => {
-          columns.push(align(signals[index]!, block, method, toleranceNs));
+          columns.push(align(signals[index]!, grid, method, toleranceNs));
         });
       }
-      yield { rowCount: block.length, columns };
+      yield { rowCount: grid.length, columns };
     }
+  } finally {
+    for (const window of windows) await window.close();
   }
 }
 
-/**
- * Signals of one table with ascending times, without nulls. Recorders write late messages late; order is by time
- * here, and among equal times the one written last counts.
- */
-export function inOrderOfTime(
-  timestampsNs: BigInt64Array,
-  columns: readonly { readonly values: Float64Array; readonly validity: Uint8Array }[],
-): readonly Signal[] {
-  let ordered = true;
-  for (let index = 1; index < timestampsNs.length && ordered; index++)
-    ordered = timestampsNs[index - 1]! <= timestampsNs[index]!;
-  if (ordered) return columns.map((column) => ({ timestampsNs, ...column }));
-  const order = Array.from(timestampsNs.keys()).toSorted((a, b) =>
-    timestampsNs[a]! < timestampsNs[b]! ? -1 : timestampsNs[a]! > timestampsNs[b]! ? 1 : a - b,
-  );
-  const times = BigInt64Array.from(order, (index) => timestampsNs[index]!);
-  return columns.map(({ values, validity }) => ({
-    timestampsNs: times,
-    values: Float64Array.from(order, (index) => values[index]!),
-    validity: Uint8Array.from(order, (index) => validity[index]!),
-  }));
+function blockRowsOf(periodNs: bigint): number {
+  const rows = BLOCK_NS / periodNs;
+  return Number(rows < BLOCK_ROWS.min ? BLOCK_ROWS.min : rows > BLOCK_ROWS.max ? BLOCK_ROWS.max : rows);
 }

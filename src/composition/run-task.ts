@@ -88,8 +88,8 @@ function lazyTableReader(): TableReader {
   };
   return {
     describe: async (localPath) => (await load()).describe(localPath),
-    async *read(localPath, columns) {
-      yield* (await load()).read(localPath, columns);
+    async *read(localPath, columns, options) {
+      yield* (await load()).read(localPath, columns, options);
     },
   };
 }

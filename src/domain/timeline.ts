@@ -40,22 +40,42 @@ export interface Stretch {
 }
 
 /**
- * When anything was recorded at all: stretches with no sample for more than `gapNsMax` between them. A recorder that
- * paused, or one wrong time decades away, does not make a timeline of empty rows.
- * @param signals times of each ascend.
+ * When one table was recorded: stretches with no row for more than `gapNsMax` between them. Its times are told batch
+ * by batch; what is kept is two times a stretch. From the first time that is earlier than the one before, nothing is
+ * kept: such a table has to be read in order.
  */
-export function recordedStretches(signals: readonly BigInt64Array[], gapNsMax: bigint): readonly Stretch[] {
-  const parts: { startNs: bigint; endNs: bigint }[] = [];
-  for (const times of signals) {
-    let open: { startNs: bigint; endNs: bigint } | undefined;
-    for (const time of times) {
-      if (open !== undefined && time - open.endNs <= gapNsMax) open.endNs = time;
-      else {
-        open = { startNs: time, endNs: time };
-        parts.push(open);
-      }
+export class RecordedTimes {
+  readonly #gapNsMax: bigint;
+  readonly #stretches: { startNs: bigint; endNs: bigint }[] = [];
+  #previousNs: bigint | undefined;
+  /** Whether no time so far was earlier than the one before. */
+  ascending = true;
+
+  constructor(gapNsMax: bigint) {
+    this.#gapNsMax = gapNsMax;
+  }
+
+  add(timestampsNs: BigInt64Array): void {
+    for (const time of timestampsNs) {
+      if (this.#previousNs !== undefined && time < this.#previousNs) this.ascending = false;
+      if (!this.ascending) return;
+      this.#previousNs = time;
+      const open = this.#stretches.at(-1);
+      if (open !== undefined && time - open.endNs <= this.#gapNsMax) open.endNs = time;
+      else this.#stretches.push({ startNs: time, endNs: time });
     }
   }
+
+  get stretches(): readonly Stretch[] {
+    return this.#stretches;
+  }
+}
+
+/**
+ * The stretches of several tables as those of all: a recorder that paused, or one wrong time decades away, does not
+ * make a timeline of empty rows.
+ */
+export function joinedStretches(parts: readonly Stretch[], gapNsMax: bigint): readonly Stretch[] {
   const stretches: { startNs: bigint; endNs: bigint }[] = [];
   for (const part of parts.toSorted((a, b) => (a.startNs < b.startNs ? -1 : a.startNs > b.startNs ? 1 : 0))) {
     const last = stretches.at(-1);
@@ -64,6 +84,27 @@ export function recordedStretches(signals: readonly BigInt64Array[], gapNsMax: b
   }
   return stretches;
 }
+
+/** The grid of all stretches, at most `rowsMax` times at once. */
+export function* gridBlocks(
+  stretches: readonly Stretch[],
+  periodNs: bigint,
+  rowsMax: number,
+): Generator<BigInt64Array> {
+  for (const { startNs, endNs } of stretches) {
+    for (let from = startNs; from <= endNs; from += BigInt(rowsMax) * periodNs) {
+      const last = from + BigInt(rowsMax) * periodNs - 1n;
+      const grid = gridOf(from, last < endNs ? last : endNs, periodNs);
+      if (grid.length > 0) yield grid;
+    }
+  }
+}
+
+/**
+ * How far from the grid a sample can lie and still count, in tolerances: `linear` may use two samples that are twice
+ * the tolerance apart.
+ */
+export const REACH_TOLERANCES = 2n;
 
 /**
  * The signal at every grid time. For `as-of` and `nearest` the sample may be at most `toleranceNs` away; for

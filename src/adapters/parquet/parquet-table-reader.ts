@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { type DuckDBConnection, type DuckDBDataChunk, DuckDBInstance } from '@duckdb/node-api';
 import { z } from 'zod';
 import { TerminalFailure } from '#domain/failures.ts';
@@ -13,9 +14,14 @@ import {
 } from './column-layout.ts';
 import { columnOf } from './vector-reading.ts';
 
-const BATCH_ROWS = 65_536;
-/** Wide rows make smaller batches. */
-const BATCH_CHUNKS_MAX = BATCH_ROWS / 2048;
+const BATCH_ROWS_MAX = 65_536;
+/** Wide rows make smaller batches, down to what DuckDB hands out at once. */
+const BATCH_CELLS_MAX = 131_072;
+const CHUNK_ROWS = 2048;
+/** A sort that needs more than this goes on in files. */
+const SORT_MEMORY = '256MB';
+
+const OFFLINE = { threads: '1', autoinstall_known_extensions: 'false' } as const;
 
 const SCALAR_OF_DUCKDB: Readonly<Record<string, TableScalarType>> = {
   BOOLEAN: 'bool',
@@ -59,38 +65,27 @@ export class ParquetTableReader implements TableReader {
     );
   }
 
-  async *read(localPath: string, columns?: readonly string[]): AsyncGenerator<StoredRows> {
-    const connection = await this.#connect();
+  async *read(
+    localPath: string,
+    columns?: readonly string[],
+    options: { readonly orderedBy?: string } = {},
+  ): AsyncGenerator<StoredRows> {
+    const { orderedBy } = options;
+    if (orderedBy === undefined) {
+      yield* readRows(await this.#connect(), localPath, columns);
+      return;
+    }
+    const spillFolder = `${localPath}.sorting`;
+    const instance = await DuckDBInstance.create(':memory:', {
+      ...OFFLINE,
+      memory_limit: SORT_MEMORY,
+      temp_directory: spillFolder,
+    });
     try {
-      const { table, columns: stored } = await unreadableOnFailure(
-        localPath,
-        readFooter(connection, localPath),
-      );
-      const selected =
-        columns === undefined ? stored : columns.map((name) => columnNamed(localPath, stored, name));
-      const definition = {
-        columns: selected.map(({ storedAs, nanosecondsIn, ...column }) => column),
-        metadata: table.definition.metadata,
-      };
-      const expressions = selected.map(expressionOf);
-      const query = `SELECT ${expressions.length === 0 ? '1' : expressions.join(', ')} FROM ${fileOf(localPath)}`;
-      const result = await unreadableOnFailure(localPath, connection.stream(query));
-      let chunks: DuckDBDataChunk[] = [];
-      const take = (): StoredRows => {
-        const rowCount = chunks.reduce((sum, chunk) => sum + chunk.rowCount, 0);
-        const values = selected.map((column, index) => columnOf(chunks, index, column.type));
-        chunks = [];
-        return { rowCount, columns: values, definition };
-      };
-      for (;;) {
-        const chunk = await unreadableOnFailure(localPath, result.fetchChunk());
-        if (chunk === null || chunk.rowCount === 0) break;
-        chunks.push(chunk);
-        if (chunks.length === BATCH_CHUNKS_MAX) yield take();
-      }
-      if (chunks.length > 0) yield take();
+      yield* readRows(await instance.connect(), localPath, columns, orderedBy);
     } finally {
-      connection.closeSync();
+      instance.closeSync();
+      await rm(spillFolder, { recursive: true, force: true });
     }
   }
 
@@ -108,13 +103,62 @@ export class ParquetTableReader implements TableReader {
 
   async #connect(): Promise<DuckDBConnection> {
     this.#instance ??= DuckDBInstance.create(':memory:', {
-      threads: '1',
+      ...OFFLINE,
       memory_limit: '512MB',
       temp_directory: '',
-      autoinstall_known_extensions: 'false',
     });
     return (await this.#instance).connect();
   }
+}
+
+async function* readRows(
+  connection: DuckDBConnection,
+  localPath: string,
+  columns: readonly string[] | undefined,
+  orderedBy?: string,
+): AsyncGenerator<StoredRows> {
+  try {
+    const { table, columns: stored } = await unreadableOnFailure(
+      localPath,
+      readFooter(connection, localPath),
+    );
+    const selected =
+      columns === undefined ? stored : columns.map((name) => columnNamed(localPath, stored, name));
+    const definition = {
+      columns: selected.map(({ storedAs, nanosecondsIn, ...column }) => column),
+      metadata: table.definition.metadata,
+    };
+    const expressions = selected.map(expressionOf);
+    const listed = expressions.length === 0 ? '1' : expressions.join(', ');
+    const query =
+      orderedBy === undefined
+        ? `SELECT ${listed} FROM ${fileOf(localPath)}`
+        : `SELECT ${listed} FROM ${fileOf(localPath, 'file_row_number = true')}
+         ORDER BY ${expressionOf(columnNamed(localPath, stored, orderedBy))}, file_row_number`;
+    const chunksMax = chunksPerBatch(selected.length);
+    const result = await unreadableOnFailure(localPath, connection.stream(query));
+    let chunks: DuckDBDataChunk[] = [];
+    const take = (): StoredRows => {
+      const rowCount = chunks.reduce((sum, chunk) => sum + chunk.rowCount, 0);
+      const values = selected.map((column, index) => columnOf(chunks, index, column.type));
+      chunks = [];
+      return { rowCount, columns: values, definition };
+    };
+    for (;;) {
+      const chunk = await unreadableOnFailure(localPath, result.fetchChunk());
+      if (chunk === null || chunk.rowCount === 0) break;
+      chunks.push(chunk);
+      if (chunks.length === chunksMax) yield take();
+    }
+    if (chunks.length > 0) yield take();
+  } finally {
+    connection.closeSync();
+  }
+}
+
+function chunksPerBatch(columnCount: number): number {
+  const rows = Math.min(BATCH_ROWS_MAX, BATCH_CELLS_MAX / Math.max(1, columnCount));
+  return Math.max(1, Math.floor(rows / CHUNK_ROWS));
 }
 
 async function unreadableOnFailure<T>(localPath: string, work: Promise<T>): Promise<T> {
@@ -164,8 +208,8 @@ function typeOfDuckdb(text: string): TableColumnType | undefined {
   return item === undefined ? undefined : { list: item };
 }
 
-function fileOf(localPath: string): string {
-  return `read_parquet(${quoteText(localPath)})`;
+function fileOf(localPath: string, ...options: readonly string[]): string {
+  return `read_parquet(${[quoteText(localPath), ...options].join(', ')})`;
 }
 
 function columnNamed(localPath: string, columns: readonly StoredColumn[], name: string): StoredColumn {

@@ -21,7 +21,13 @@ export interface TableReader {
   describe(localPath: string): Promise<StoredTable>;
   /**
    * Rows in file order, in batches of at most 65,536. `columns` are names of the definition, in the order wanted;
-   * absent = all. @throws {TerminalFailure} `not-found` for a name the table does not have, `file-unreadable`.
+   * absent = all. Memory is bounded by a batch, whose rows are the fewer the more columns there are; with `orderedBy`,
+   * rows come by that column ascending, equal ones in file order, sorted beside the file where memory does not
+   * suffice. @throws {TerminalFailure} `not-found` for a name the table does not have, `file-unreadable`.
    */
-  read(localPath: string, columns?: readonly string[]): AsyncIterable<StoredRows>;
+  read(
+    localPath: string,
+    columns?: readonly string[],
+    options?: { readonly orderedBy?: string },
+  ): AsyncIterable<StoredRows>;
 }
