@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { TaskDefinition, TaskTools, TaskWork } from '#composition/task-tools.ts';
 import {
   BlockLedger,
@@ -8,9 +9,10 @@ import {
   type PlainBlock,
 } from '#domain/block-ledger.ts';
 import { parseDocument } from '#domain/documents.ts';
-import { Conflict, isFailure, RetryableFailure } from '#domain/failures.ts';
+import { Conflict, isFailure, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import { inParallel } from '#domain/in-parallel.ts';
 import { type LandedVersion, LandedVersions } from '#domain/landed-versions.ts';
+import { MANIFEST_FILE_NAME } from '#domain/manifest.ts';
 import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import { below } from '#domain/stage-plan.ts';
@@ -21,6 +23,7 @@ import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
 const FILES_AT_ONCE = 8;
 const BLOCKS_AT_ONCE = 4;
 const KEPT_MAX = 20;
+const READ_BYTES = 8 * 1024 * 1024;
 
 /** One file to be moved, and the blocks it consists of. */
 interface Piece {
@@ -56,6 +59,8 @@ async function actOn(work: CopyTask['work'], tools: TaskTools): Promise<CopyFact
       const pieces = await versionPieces(blobs, work.source, work.versions);
       return removeCopied(tools, work.source, work.copy, pieces);
     }
+    case 'remove-duplicate':
+      return removeDuplicate(tools, work, await ledgerPieces(blobs, work.ledger));
   }
 }
 
@@ -184,18 +189,96 @@ async function removeVerified(
   copies: readonly BlobLocation[],
   pieces: readonly Piece[],
 ): Promise<CopyFacts> {
-  for (const copy of copies) {
-    await inParallel(pieces, FILES_AT_ONCE * BLOCKS_AT_ONCE, async (piece) => {
-      const location = below(copy, piece.path);
-      const difference = await differenceAt(tools.blobs, location, piece);
-      if (difference !== undefined)
-        throw new RetryableFailure(
-          'copy-unverified',
-          `nothing is removed: ${piece.path} at ${location.account}/${location.container}/${location.path} ${difference}`,
-        );
-    });
-  }
+  for (const copy of copies)
+    await verifyCopies(copy, pieces, (location, piece) => differenceAt(tools.blobs, location, piece));
   return removePieces(tools, source, pieces);
+}
+
+/** @throws {RetryableFailure} `copy-unverified` naming the first file whose copy is not what it should be. */
+async function verifyCopies(
+  copy: BlobLocation,
+  pieces: readonly Piece[],
+  differenceOfCopy: (location: BlobLocation, piece: Piece) => Promise<string | undefined>,
+): Promise<void> {
+  await inParallel(pieces, FILES_AT_ONCE * BLOCKS_AT_ONCE, async (piece) => {
+    const location = below(copy, piece.path);
+    const difference = await differenceOfCopy(location, piece);
+    if (difference !== undefined)
+      throw new RetryableFailure(
+        'copy-unverified',
+        `nothing is removed: ${piece.path} at ${location.account}/${location.container}/${location.path} ${difference}`,
+      );
+  });
+}
+
+/**
+ * Removes a recording that came again. Its manifest is the one that is known, but whether its bytes are those that
+ * were copied is only known when they have been read. The manifest goes first, and with another manifest there
+ * nothing goes: then the folder is on its way to be something else.
+ */
+async function removeDuplicate(
+  tools: TaskTools,
+  work: Extract<CopyTask['work'], { action: 'remove-duplicate' }>,
+  ledger: readonly Piece[],
+): Promise<CopyFacts> {
+  const { blobs } = tools;
+  const { source } = work;
+  await verifyCopies(work.raw, ledger, (location, piece) => differenceAt(blobs, location, piece));
+  await verifyCopies(work.archive, ledger, async (location, { sizeBytes }) => {
+    const copy = await blobs.head(location);
+    if (copy === undefined) return 'is not there';
+    return copy.sizeBytes === sizeBytes ? undefined : `has ${copy.sizeBytes} bytes, should have ${sizeBytes}`;
+  });
+  const known = new Map(ledger.map((piece) => [piece.path, piece]));
+  const landed = await versionPieces(blobs, source, work.versions);
+  const ends = await inParallel(landed, FILES_AT_ONCE, (piece) =>
+    compareBytes(blobs, source, piece, known.get(piece.path)?.sha256),
+  );
+  const equal = landed.filter((_, index) => ends[index] === 'equal');
+  const left = landed.filter((_, index) => ends[index] === 'left').map(({ path }) => path);
+  const manifest = equal.filter(({ path }) => path === MANIFEST_FILE_NAME);
+  const first = await removePieces(tools, source, manifest);
+  if (left.includes(MANIFEST_FILE_NAME) || first.kept.length > 0)
+    return { ...first, kept: landed.map(({ path }) => path).slice(0, KEPT_MAX) };
+  const rest = await removePieces(
+    tools,
+    source,
+    equal.filter(({ path }) => path !== MANIFEST_FILE_NAME),
+  );
+  return {
+    fileCount: first.fileCount + rest.fileCount,
+    sizeBytes: first.sizeBytes + rest.sizeBytes,
+    unchangedCount: first.unchangedCount + rest.unchangedCount + ends.filter((end) => end === 'gone').length,
+    kept: [...rest.kept, ...left].slice(0, KEPT_MAX),
+  };
+}
+
+/** @throws {TerminalFailure} `file-checksum-mismatch` when what came again are not the bytes that are known. */
+async function compareBytes(
+  blobs: BlobStore,
+  folder: BlobLocation,
+  { path, eTag, sizeBytes }: Piece,
+  sha256: string | undefined,
+): Promise<'equal' | 'left' | 'gone'> {
+  const location = below(folder, path);
+  const now = await blobs.head(location);
+  if (now === undefined) return 'gone';
+  if (now.eTag !== eTag) return 'left';
+  const hash = createHash('sha256');
+  try {
+    const version = await blobs.open(location, { eTag });
+    for (let offset = 0; offset < sizeBytes; offset += READ_BYTES)
+      hash.update(await version.read(offset, Math.min(READ_BYTES, sizeBytes - offset)));
+  } catch (error) {
+    // Uploaded again, or removed, while it was read: a new arrival, of which Landing hears.
+    if (isFailure(error) && ['file-changed', 'not-found'].includes(error.code)) return 'left';
+    throw error;
+  }
+  if (hash.digest('hex') === sha256) return 'equal';
+  throw new TerminalFailure(
+    'file-checksum-mismatch',
+    `nothing is removed: ${path} in ${folder.account}/${folder.path} came again under the same manifest, with other bytes than those in Raw; upload it again, or delete the folder`,
+  );
 }
 
 /** Removes the files that have an equal copy, and leaves the others. */

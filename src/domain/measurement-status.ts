@@ -10,6 +10,13 @@ import {
   StageState,
 } from './vocabulary.ts';
 
+const LastRefusal = z.object({
+  request: z.string(),
+  actor: z.string(),
+  reason: Reason,
+  at: z.iso.datetime(),
+});
+
 /** What people and programs see of one measurement. The same for the metadata API and the command line. */
 export const MeasurementStatus = z.object({
   measurementId: z.string(),
@@ -19,6 +26,8 @@ export const MeasurementStatus = z.object({
   generation: z.int(),
   state: MeasurementState,
   reason: Reason.optional(),
+  /** The last request that was turned down or came to nothing. */
+  lastRefusal: LastRefusal.optional(),
   stages: z.array(
     z.object({
       stage: Stage,
@@ -63,6 +72,7 @@ export const MeasurementFields = z.object({
   generation: z.int(),
   state: MeasurementState,
   reason: Reason.optional(),
+  lastRefusal: LastRefusal.optional(),
   stages: z.record(
     Stage,
     z.object({

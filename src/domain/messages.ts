@@ -138,6 +138,22 @@ export const MESSAGES = [
       from: z.enum(['archive', 'error']),
       locations: z.array(BlobLocation).min(1),
       priority: z.enum(['Standard', 'High']),
+      /** Which rehydration of the measurement it is, so that a late answer is known as one. */
+      number: z.int().positive().default(1),
+    }),
+  ),
+  define(
+    'command',
+    'landfall.duplicate.remove.v1',
+    'Remove from Landing what lies, verified, in Raw and Archive already.',
+    z.object({
+      ...Place,
+      /** The recording as it came again. */
+      recording: Recording,
+      landed: BlobReference,
+      ledger: BlobReference,
+      raw: BlobLocation,
+      archive: BlobLocation,
     }),
   ),
   // Commands to the saga
@@ -356,6 +372,25 @@ export const MESSAGES = [
     'landfall.measurement.rehydrated.v1',
     'The files of the measurement are back in Landing.',
     z.object({ ...Place, fileCount: z.int().nonnegative() }),
+  ),
+  define(
+    'event',
+    'landfall.restore.failed.v1',
+    'The files of the measurement could not be brought back to Landing; it is as it was before.',
+    z.object({ ...Place, number: z.int().positive(), reason: Reason }),
+  ),
+  define(
+    'event',
+    'landfall.duplicate.removed.v1',
+    'The files came again, byte for byte, and are not kept twice.',
+    z.object({
+      ...Place,
+      folder: BlobLocation,
+      fileCount: z.int().nonnegative(),
+      sizeBytes: z.int().nonnegative(),
+      /** Files left in Landing, because they were uploaded once more meanwhile; at most 20 paths. */
+      kept: z.array(z.string()).max(20),
+    }),
   ),
 ] as const;
 

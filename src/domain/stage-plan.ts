@@ -4,7 +4,15 @@ import { taskIdOf } from './identity.ts';
 import { type MessageType, messageDefinition } from './messages.ts';
 import type { LossReport } from './recording-facts.ts';
 import type { TaskResult } from './result-manifest.ts';
-import { BlobLocation, DataStreamKind, type Reason, SensorKind, TaskedWork, Zone } from './vocabulary.ts';
+import {
+  BlobLocation,
+  DataStreamKind,
+  isCustodyWork,
+  type Reason,
+  SensorKind,
+  TaskedWork,
+  Zone,
+} from './vocabulary.ts';
 
 /**
  * What an attempt of a stage is going to do, decided once and kept, so that a repeated command finds the same tasks
@@ -76,11 +84,11 @@ export function below(folder: BlobLocation, path: string): BlobLocation {
 }
 
 /**
- * The stage's name; for a move of custody its command too, since a person may order it more than once in a
+ * The stage's name; for a work of custody its command too, since a person may order it more than once in a
  * generation, and nobody counts attempts then.
  */
 export function runKeyOf(work: TaskedWork, commandId: string): string {
-  return work === 'quarantine' || work === 'restore' ? `${work}/${commandId}` : work;
+  return isCustodyWork(work) ? `${work}/${commandId}` : work;
 }
 
 export function workFolderOf(

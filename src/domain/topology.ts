@@ -1,5 +1,6 @@
 import type { MessageType } from './messages.ts';
 import { STAGE_GRAPH } from './stage-graph.ts';
+import { isCustodyWork } from './vocabulary.ts';
 
 /**
  * The Service Bus entities, derived from the stage graph. One topic for commands, one for events; each of our
@@ -34,14 +35,19 @@ const SAGA_COMMANDS: readonly MessageType[] = [
   'landfall.data-stream.report-state.v1',
 ];
 
-/** The consumer of each command. `landfall.stage.conclude.v1` goes to the stage, or the move of custody, it names. */
+const CUSTODY_COMMANDS: readonly MessageType[] = [
+  'landfall.measurement.quarantine.v1',
+  'landfall.measurement.restore.v1',
+  'landfall.duplicate.remove.v1',
+];
+
+/** The consumer of each command. `landfall.stage.conclude.v1` goes to the stage, or the work of custody, it names. */
 export function consumerOf(type: MessageType, stage?: string): string {
   const definition = STAGE_GRAPH.find((candidate) => candidate.command === type);
   if (definition !== undefined) return definition.stage;
   if (type === 'landfall.stage.conclude.v1' && stage !== undefined)
-    return stage === 'quarantine' || stage === 'restore' ? CUSTODY_QUEUE : stage;
-  if (type === 'landfall.measurement.quarantine.v1' || type === 'landfall.measurement.restore.v1')
-    return CUSTODY_QUEUE;
+    return isCustodyWork(stage) ? CUSTODY_QUEUE : stage;
+  if (CUSTODY_COMMANDS.includes(type)) return CUSTODY_QUEUE;
   if (SAGA_COMMANDS.includes(type)) return SAGA_QUEUE;
   throw new Error(`${type} is not a command with a consumer`);
 }
@@ -55,6 +61,7 @@ export const SAGA_EVENTS: readonly MessageType[] = [
   'landfall.stage.failed.v1',
   'landfall.measurement.quarantined.v1',
   'landfall.measurement.rehydrated.v1',
+  'landfall.restore.failed.v1',
   'landfall.labels.received.v1',
   ...STAGE_GRAPH.map((definition) => definition.succeededBy as MessageType),
 ];

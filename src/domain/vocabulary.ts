@@ -15,9 +15,16 @@ export const STAGES = [
 export const Stage = z.enum(STAGES);
 export type Stage = z.infer<typeof Stage>;
 
-/** What runs as tasks in Batch: stages, and the two moves of custody between Landing, archive and error zone. */
-export const TaskedWork = z.enum([...STAGES, 'quarantine', 'restore']);
+/** What custody does with the files of a measurement in Landing, the archive and the error zone. */
+export const CUSTODY_WORKS = ['quarantine', 'restore', 'remove-duplicate'] as const;
+
+/** What runs as tasks in Batch: stages, and the works of custody. */
+export const TaskedWork = z.enum([...STAGES, ...CUSTODY_WORKS]);
 export type TaskedWork = z.infer<typeof TaskedWork>;
+
+export function isCustodyWork(work: string): work is (typeof CUSTODY_WORKS)[number] {
+  return (CUSTODY_WORKS as readonly string[]).includes(work);
+}
 
 export const ZONES = [
   'landing',

@@ -21,7 +21,7 @@ import {
   workFolderOf,
 } from '#domain/stage-plan.ts';
 import { TASK_CONFIGURATION_VARIABLE } from '#domain/task-configuration.ts';
-import type { Reason, Stage, TaskedWork } from '#domain/vocabulary.ts';
+import { isCustodyWork, type Reason, type Stage, type TaskedWork } from '#domain/vocabulary.ts';
 import {
   configurationLocationOf,
   configurationOf,
@@ -47,6 +47,8 @@ export interface BatchStage<T extends CommandType> {
   conclude(command: Envelope<T>, run: EndedRun): Promise<readonly StageEvent[]>;
   /** For work whose attempts the saga does not count: how often it is tried before a person must look. */
   readonly attemptsMax?: number;
+  /** For such work: what is said when no attempt is left. Absent: the message becomes a dead letter. */
+  giveUp?(command: Envelope<T>, reason: Reason): readonly StageEvent[];
 }
 
 export interface EndedRun extends RunPlace {
@@ -86,9 +88,10 @@ export function batchStageHandler<T extends CommandType>(
   };
 }
 
-interface AnyStage extends Omit<BatchStage<CommandType>, 'plan' | 'conclude'> {
+interface AnyStage extends Omit<BatchStage<CommandType>, 'plan' | 'conclude' | 'giveUp'> {
   plan(command: Envelope, place: RunPlace): Promise<StagePlan>;
   conclude(command: Envelope, run: EndedRun): Promise<readonly StageEvent[]>;
+  giveUp?(command: Envelope, reason: Reason): readonly StageEvent[];
 }
 
 async function startRun(
@@ -281,6 +284,8 @@ async function failRun(
     return endRun(ports, command, place, [event]);
   }
   if (place.attempt >= stage.attemptsMax || !failure.retryable) {
+    if (stage.giveUp !== undefined)
+      return endRun(ports, command, place, stage.giveUp(command, failure.reason));
     const { code, message, details } = failure.reason;
     throw new TerminalFailure(
       code as TerminalFailure['code'],
@@ -325,7 +330,7 @@ async function sayStarted(
   place: RunPlace,
   plan: StagePlan,
 ): Promise<void> {
-  if (place.stage === 'quarantine' || place.stage === 'restore') return;
+  if (isCustodyWork(place.stage)) return;
   const started = stageEvent('landfall.stage.started.v1', {
     measurementId: place.measurementId,
     generation: place.generation,

@@ -7,6 +7,7 @@ import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
 import { below, type EndedTask, type RunPlace } from '#domain/stage-plan.ts';
 import {
   isCopy,
+  planDuplicateRemoval,
   planQuarantine,
   planRestore,
   quarantineTarget,
@@ -14,7 +15,7 @@ import {
 } from '#domain/stages/custody.ts';
 import { CopyFacts } from '#domain/tasks/copy-task.ts';
 import { CUSTODY_QUEUE } from '#domain/topology.ts';
-import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
+import { type BlobLocation, type BlobReference, CUSTODY_WORKS, isCustodyWork } from '#domain/vocabulary.ts';
 import { type BatchStage, type BatchStagePorts, batchStageHandler } from './batch-stage.ts';
 import { type PlacingPorts, placeIn } from './placing.ts';
 import { writeJson } from './run-papers.ts';
@@ -27,14 +28,16 @@ export interface CustodyPorts extends BatchStagePorts, PlacingPorts {
 
 type RestoreCommand = Envelope<'landfall.measurement.restore.v1'>;
 
-/** The saga counts no attempts of custody: after this many, the message is dead-lettered and a person looks. */
+/** The saga counts no attempts of custody: after this many a person looks. */
 const ATTEMPTS_MAX = 3;
 const PARALLEL_TIER_CHANGES = 32;
 
-/** Keeps the files: out of Landing when they are bad, back to Landing when they are to be run again. */
+/** Keeps the files: out of Landing when they are bad or came twice, back to Landing when they are to be run again. */
 export function custodyHandler(ports: CustodyPorts): (message: Envelope) => Promise<void> {
   const quarantine = batchStageHandler(quarantineWork(ports), ports);
   const restore = batchStageHandler(restoreWork(ports), ports);
+  const removeDuplicate = batchStageHandler(duplicateWork(), ports);
+  const byWork = { quarantine, restore, 'remove-duplicate': removeDuplicate };
   return async (message) => {
     switch (message.type) {
       case 'landfall.measurement.quarantine.v1':
@@ -43,15 +46,22 @@ export function custodyHandler(ports: CustodyPorts): (message: Envelope) => Prom
         if (message.data.from === 'archive' && !(await isRehydrated(ports, message)))
           return askAgainLater(ports, message);
         return restore(message);
+      case 'landfall.duplicate.remove.v1':
+        return removeDuplicate(message);
       case 'landfall.stage.conclude.v1':
-        return message.data.stage === 'quarantine' ? quarantine(message) : restore(message);
+        if (isCustodyWork(message.data.stage)) return byWork[message.data.stage](message);
+        throw misdirected(`the conclusion of ${message.data.stage}`);
       default:
-        throw new TerminalFailure(
-          'message-invalid',
-          `${message.type} came to custody, which takes quarantine and restore; correct the subscription`,
-        );
+        throw misdirected(message.type);
     }
   };
+}
+
+function misdirected(what: string): TerminalFailure {
+  return new TerminalFailure(
+    'message-invalid',
+    `${what} came to custody, which takes ${CUSTODY_WORKS.join(', ')}; correct the subscription`,
+  );
 }
 
 function quarantineWork(ports: CustodyPorts): BatchStage<'landfall.measurement.quarantine.v1'> {
@@ -123,6 +133,38 @@ function restoreWork(ports: CustodyPorts): BatchStage<'landfall.measurement.rest
       const fileCount = copiedFileCount(run.tasks);
       return Promise.resolve([
         stageEvent('landfall.measurement.rehydrated.v1', { measurementId, generation, fileCount }),
+      ]);
+    },
+
+    giveUp(command, reason) {
+      const { measurementId, generation, number } = command.data;
+      return [stageEvent('landfall.restore.failed.v1', { measurementId, generation, number, reason })];
+    },
+  };
+}
+
+function duplicateWork(): BatchStage<'landfall.duplicate.remove.v1'> {
+  return {
+    work: 'remove-duplicate',
+    command: 'landfall.duplicate.remove.v1',
+    attemptsMax: ATTEMPTS_MAX,
+
+    plan: (command) => Promise.resolve(planDuplicateRemoval(command.data)),
+
+    conclude(command, run) {
+      const { measurementId, generation, recording } = command.data;
+      const [removed] = run.tasks;
+      const { fileCount, sizeBytes, kept } = CopyFacts.parse(removed?.result.facts);
+      const { folder } = recording;
+      return Promise.resolve([
+        stageEvent('landfall.duplicate.removed.v1', {
+          measurementId,
+          generation,
+          folder,
+          fileCount,
+          sizeBytes,
+          kept,
+        }),
       ]);
     },
   };

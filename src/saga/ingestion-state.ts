@@ -30,6 +30,11 @@ export interface StageResult {
   readonly share?: DataOf<'landfall.measurement.shared.v1'>['share'];
 }
 
+export type DuplicateRemoval = Pick<
+  DataOf<'landfall.duplicate.remove.v1'>,
+  'recording' | 'landed' | 'ledger' | 'raw' | 'archive'
+>;
+
 export interface DataStream extends DataStreamResult {
   readonly generation: number;
   readonly attempt: number;
@@ -49,7 +54,12 @@ export type SagaEvent = { readonly at: string } & (
       readonly filesHash: string;
       readonly landed?: BlobReference;
     }
-  | { readonly kind: 'duplicate-noticed'; readonly filesHash: string }
+  | {
+      readonly kind: 'duplicate-noticed';
+      readonly filesHash: string;
+      /** What may leave Landing again, and where it lies already; absent where Landing noted no versions. */
+      readonly removal?: DuplicateRemoval;
+    }
   | {
       readonly kind: 'incomplete-noticed';
       readonly recordingId: string;
@@ -121,6 +131,7 @@ export type SagaEvent = { readonly at: string } & (
       readonly why: string;
     }
   | { readonly kind: 'rehydrated'; readonly fileCount: number }
+  | { readonly kind: 'rehydration-failed'; readonly reason: Reason }
   | { readonly kind: 'refused'; readonly request: string; readonly actor: string; readonly reason: Reason }
 );
 
@@ -187,9 +198,12 @@ export interface IngestionState {
     readonly priority: 'Standard' | 'High';
     readonly orderedAt: string;
     readonly deadlineAt: string;
+    readonly actor?: string;
+    /** What the measurement goes back to when its files cannot be brought back. */
+    readonly before?: { readonly state: MeasurementState; readonly reason?: Reason };
     readonly fileCount?: number;
   };
-  /** The last request that was turned down, for whoever asked: requests are answered before they are decided. */
+  /** The last request that was turned down or came to nothing, for whoever asked: requests are answered before they are decided. */
   readonly lastRefusal?: {
     readonly request: string;
     readonly actor: string;
@@ -283,6 +297,8 @@ export function sequenceCountOf(event: SagaEvent): number {
       return SEQUENCE_BLOCK + 1;
     case 'quarantine-ordered':
       return SEQUENCE_BLOCK;
+    case 'duplicate-noticed':
+      return event.removal === undefined ? 0 : SEQUENCE_BLOCK;
     case 'data-stream-changed':
       return event.previousState === event.dataStream.state ? 0 : 1;
     case 'measurement-failed':
@@ -428,7 +444,9 @@ function afterStageEnd(
 
 type CustodyEvent = Extract<
   SagaEvent,
-  { kind: 'quarantine-ordered' | 'quarantined' | 'rehydration-ordered' | 'rehydrated' }
+  {
+    kind: 'quarantine-ordered' | 'quarantined' | 'rehydration-ordered' | 'rehydrated' | 'rehydration-failed';
+  }
 >;
 
 function evolveCustody(state: IngestionState, event: CustodyEvent): IngestionState {
@@ -445,17 +463,28 @@ function evolveCustody(state: IngestionState, event: CustodyEvent): IngestionSta
       return { ...state, quarantine: { ...state.quarantine, location, fileCount } };
     }
     case 'rehydration-ordered': {
-      const { number, from, priority, deadlineAt } = event;
+      const { number, from, priority, deadlineAt, actor } = event;
+      const { reason } = state;
+      const before = { state: state.state, ...(reason === undefined ? {} : { reason }) };
       return {
         ...without(state, 'reason'),
         state: 'Rehydrating',
         rehydrationCount: number,
-        rehydration: { number, from, priority, orderedAt: event.at, deadlineAt },
+        rehydration: { number, from, priority, orderedAt: event.at, deadlineAt, actor, before },
       };
     }
     case 'rehydrated': {
       if (state.rehydration === undefined) return state;
       return { ...state, rehydration: { ...state.rehydration, fileCount: event.fileCount } };
+    }
+    case 'rehydration-failed': {
+      // A rehydration that an older release ordered does not know what was before.
+      const { actor = 'unknown', before } = state.rehydration ?? {};
+      return {
+        ...without(state, 'reason', 'rehydration'),
+        ...(before ?? { state: 'Failed', reason: event.reason }),
+        lastRefusal: { request: 'rehydrate', actor, reason: event.reason, at: event.at },
+      };
     }
   }
 }

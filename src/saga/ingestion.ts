@@ -11,6 +11,7 @@ import {
   supersedeOlder,
 } from './data-streams.ts';
 import {
+  type DuplicateRemoval,
   type IngestionState,
   isCopied,
   isDone,
@@ -34,6 +35,7 @@ export type SagaInput = Envelope<
   | 'landfall.stage.expire.v1'
   | 'landfall.measurement.quarantined.v1'
   | 'landfall.measurement.rehydrated.v1'
+  | 'landfall.restore.failed.v1'
   | 'landfall.measurement.cancel.v1'
   | 'landfall.measurement.rerun.v1'
   | 'landfall.measurement.rehydrate.v1'
@@ -106,6 +108,15 @@ export function decide(
         course.emit({ kind: 'rehydrated', fileCount: input.data.fileCount });
       }
       break;
+    case 'landfall.restore.failed.v1':
+      if (
+        course.state.state === 'Rehydrating' &&
+        input.data.generation === course.state.generation &&
+        input.data.number === course.state.rehydration?.number
+      ) {
+        course.emit({ kind: 'rehydration-failed', reason: input.data.reason });
+      }
+      break;
     case 'landfall.measurement.cancel.v1':
       cancel(course, input.data);
       break;
@@ -159,11 +170,24 @@ function arrive(course: Course, data: DataOf<'landfall.measurement.received.v1'>
     case 'Shared':
       if (!isCopied(state)) restartRun(course, arrived);
       else if (state.recording?.manifest.sha256 === recording.manifest.sha256) {
-        course.emit({ kind: 'duplicate-noticed', filesHash });
+        const removal = removalOf(state, data);
+        course.emit({ kind: 'duplicate-noticed', filesHash, ...(removal === undefined ? {} : { removal }) });
       } else {
         startGeneration(course, { fromStage: firstStageOf(state), cause: 'correction' }, arrived);
       }
   }
+}
+
+/** A duplicate comes after the copy: both copies have been verified, and the ledger says what is in them. */
+function removalOf(
+  { stages, archived }: IngestionState,
+  { recording, landed }: DataOf<'landfall.measurement.received.v1'>,
+): DuplicateRemoval | undefined {
+  const { ledger } = stages.validate.result ?? {};
+  const [raw] = stages.copy.result?.dataStream?.locations ?? [];
+  if (landed === undefined || ledger === undefined || raw === undefined || archived === undefined)
+    return undefined;
+  return { recording, landed, ledger, raw, archive: archived.location };
 }
 
 type Arrived = { readonly kind: 'arrived' } & Pick<

@@ -76,9 +76,13 @@ export function outputsOf(
       const data = { ...place, recording, ...(landed === undefined ? {} : { landed }), reason };
       return [say('landfall.measurement.quarantine.v1', data, [sequence], sequence)];
     }
+    case 'duplicate-noticed': {
+      if (event.removal === undefined) return [];
+      return [say('landfall.duplicate.remove.v1', { ...place, ...event.removal }, [sequence], sequence)];
+    }
     case 'rehydration-ordered': {
       const { recording, from, priority, number, deadlineAt } = event;
-      const restore = { ...place, recording, from, locations: [...event.locations], priority };
+      const restore = { ...place, recording, from, locations: [...event.locations], priority, number };
       const expire = { ...place, stage: 'rehydrate', attempt: number } as const;
       return [
         say('landfall.measurement.restore.v1', restore, [number], sequence),

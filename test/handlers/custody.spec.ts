@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
-import { TerminalFailure } from '#domain/failures.ts';
 import type { Envelope } from '#domain/messages.ts';
-import type { Recording } from '#domain/vocabulary.ts';
+import type { BlobReference, Recording } from '#domain/vocabulary.ts';
+import { batchStageHandler } from '#handlers/batch-stage.ts';
+import { copyStage } from '#handlers/copy.ts';
 import { custodyHandler } from '#handlers/custody.ts';
 import { reportTask } from '#handlers/operations/report-task.ts';
+import { validateStage } from '#handlers/validate.ts';
 import { StageBench } from '#test/support/stage-bench.ts';
 
 const REASON = { code: 'file-checksum-mismatch', message: 'a.bin is not what the manifest says' };
@@ -31,6 +33,41 @@ async function landed() {
   return { bench, recording, handle, conclude, quarantine };
 }
 
+const FOLDER = { account: 'landing', container: 'recordings', path: 'drive-1/' };
+const RAW = { account: 'raw', container: 'recordings', path: 'm1/raw/' };
+const ARCHIVE = { account: 'archive', container: 'recordings', path: 'm1/' };
+
+/** A recording that was validated and copied, so that Landing is empty, and can come again. */
+async function copied() {
+  const bench = new StageBench();
+  const files = { 'a.bin': Uint8Array.of(1, 2, 3), 'b/c.bin': Uint8Array.of(4) };
+  const recording = await bench.land(files);
+  const validate = batchStageHandler(validateStage(bench), bench);
+  const place = { generation: 1, attempt: 1, recording };
+  await validate(bench.command('landfall.measurement.validate.v1', { ...place, stage: 'validate' }));
+  await bench.runTasks();
+  await validate(bench.said('landfall.stage.conclude.v1').at(-1) as Envelope);
+  const { ledger } = bench.said('landfall.measurement.validated.v1')[0]!.data;
+  const copy = batchStageHandler(copyStage(bench), bench);
+  const raw = { dataStreamId: 'raw-1', locations: [RAW] };
+  const copying = { ...place, stage: 'copy' as const, ledger, raw, archive: ARCHIVE };
+  await copy(bench.command('landfall.measurement.copy.v1', copying, 20));
+  await bench.runTasks();
+  assert.deepEqual(await bench.paths('landing'), []);
+  const handle = custodyHandler(Object.assign(bench, { rehydrationPollSeconds: 600 }));
+  const removeDuplicate = async (meanwhile = async () => {}, noted?: BlobReference) => {
+    const landed = noted ?? (await bench.noteLanded(FOLDER));
+    const removal = { generation: 1, recording, landed, ledger, raw: RAW, archive: ARCHIVE };
+    await handle(bench.command('landfall.duplicate.remove.v1', removal, 30));
+    await meanwhile();
+    const exits = await bench.runTasks();
+    const concluded = bench.said('landfall.stage.conclude.v1').at(-1);
+    if (concluded?.data.stage === 'remove-duplicate') await handle(concluded as Envelope);
+    return exits;
+  };
+  return { bench, raw: RAW, again: () => bench.land(files), removeDuplicate };
+}
+
 function restoreOf(
   bench: StageBench,
   recording: Recording,
@@ -38,9 +75,10 @@ function restoreOf(
   location: Recording['folder'],
 ) {
   const priority = 'Standard' as const;
+  const number = 1;
   return bench.command(
     'landfall.measurement.restore.v1',
-    { generation: 1, recording, from, locations: [location], priority },
+    { generation: 1, recording, from, locations: [location], priority, number },
     50,
   );
 }
@@ -173,13 +211,82 @@ describe('custody', () => {
     assert.equal(bench.said('landfall.measurement.quarantined.v1').length, 2);
   });
 
-  it('that finds nothing to restore fails with the places it looked at', async () => {
+  it('that finds nothing to restore says so, with the places it looked at, and nobody waits for it', async () => {
     const { bench, recording, handle } = await landed();
     const gone = { account: 'error', container: 'recordings', path: 'gone/' };
-    await assert.rejects(handle(restoreOf(bench, recording, 'error', gone)), (error: unknown) => {
-      assert.ok(error instanceof TerminalFailure);
-      assert.match(error.message, /nothing to restore.*error\/gone/);
-      return true;
+    await handle(restoreOf(bench, recording, 'error', gone));
+    const [failed] = bench.said('landfall.restore.failed.v1');
+    assert.equal(failed?.data.number, 1);
+    assert.match(failed?.data.reason.message ?? '', /nothing to restore.*error\/gone/);
+  });
+
+  it('that cannot restore in three attempts says so once, however often it is asked', async () => {
+    const { bench, recording, handle, conclude, quarantine } = await landed();
+    const location = await quarantine();
+    const command = restoreOf(bench, recording, 'error', location);
+    await handle(command);
+    for (const attempt of [1, 2, 3]) {
+      assert.equal(bench.said('landfall.restore.failed.v1').length, 0, `before attempt ${attempt} failed`);
+      const reason = { code: 'task-failed', message: 'storage says no' };
+      for (const { taskId } of bench.tasks.submitted().slice(-2))
+        await reportTask(bench, taskId, { outcome: 'failed', reason });
+      await conclude();
+    }
+    await conclude();
+    assert.match(bench.said('landfall.restore.failed.v1')[0]?.data.reason.message ?? '', /storage says no/);
+    assert.equal(bench.said('landfall.restore.failed.v1').length, 1);
+  });
+
+  describe('of a recording that came again', () => {
+    it('removes it from Landing, once both copies are there and its bytes are theirs', async () => {
+      const { bench, again, removeDuplicate } = await copied();
+      await again();
+      await removeDuplicate();
+      assert.deepEqual(await bench.paths('landing'), []);
+      const [removed] = bench.said('landfall.duplicate.removed.v1');
+      assert.deepEqual([removed?.data.fileCount, removed?.data.kept], [3, []]);
+    });
+
+    it('leaves what was uploaded once more meanwhile', async () => {
+      const { bench, again, removeDuplicate } = await copied();
+      await again();
+      const fresh = { account: 'landing', container: 'recordings', path: 'drive-1/a.bin' };
+      await removeDuplicate(() => bench.put(fresh, Uint8Array.of(5, 5, 5)));
+      assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
+      assert.deepEqual(bench.said('landfall.duplicate.removed.v1')[0]?.data.kept, ['a.bin']);
+    });
+
+    it('leaves everything when another manifest lies there by now', async () => {
+      const { bench, again, removeDuplicate } = await copied();
+      await again();
+      const manifest = { account: 'landing', container: 'recordings', path: 'drive-1/manifest.json' };
+      await removeDuplicate(() => bench.put(manifest, Uint8Array.of(5)));
+      assert.equal((await bench.paths('landing')).length, 3);
+      assert.equal(bench.said('landfall.duplicate.removed.v1')[0]?.data.fileCount, 0);
+    });
+
+    it('removes nothing when a copy is not whole', async () => {
+      const { bench, raw, again, removeDuplicate } = await copied();
+      await again();
+      await bench.blobs.remove({ ...raw, path: `${raw.path}b/c.bin` });
+      const exits = await removeDuplicate();
+      assert.notEqual(exits.at(-1), 0, 'Batch runs the task again, and later says that it failed');
+      assert.equal((await bench.paths('landing')).length, 3);
+      assert.deepEqual(bench.said('landfall.duplicate.removed.v1'), []);
+    });
+
+    it('removes nothing, and becomes a dead letter, when it has other bytes under the same manifest', async () => {
+      const { bench, again, removeDuplicate } = await copied();
+      await again();
+      await bench.put(
+        { account: 'landing', container: 'recordings', path: 'drive-1/b/c.bin' },
+        Uint8Array.of(8),
+      );
+      await assert.rejects(
+        removeDuplicate(undefined, await bench.noteLanded(FOLDER)),
+        /nothing is removed: b\/c.bin .* with other bytes/,
+      );
+      assert.equal((await bench.paths('landing')).length, 3);
     });
   });
 

@@ -4,6 +4,7 @@ import {
   failedOf,
   measurementIdOfRecording,
   messageOf,
+  receivedOf,
   recordingOf,
   rejectedOf,
   startedOf,
@@ -41,6 +42,17 @@ function rehydrate(journey: Journey, from?: 'archive' | 'error') {
       ...(from === undefined ? {} : { from }),
     },
     { identity: [measurementId, 'rehydrate'], time: NOON },
+  );
+}
+
+function restoreFailure(journey: Journey, number: number) {
+  const { measurementId } = journey;
+  const { generation } = journey.state;
+  const reason = { code: 'not-found', message: 'there is nothing to restore' };
+  return messageOf(
+    'landfall.restore.failed.v1',
+    { measurementId, generation, number, reason },
+    { identity: [measurementId, generation, number], time: NOON },
   );
 }
 
@@ -264,6 +276,26 @@ describe('ingestion saga', () => {
       assert.equal(journey.state.duplicateCount, 1);
     });
 
+    it('of the same manifest is removed from Landing again, by its versions, once both copies are verified', () => {
+      const journey = new Journey().throughTo('share');
+      const landed = { ...journey.recording.manifest, path: 'landing/landing1/drive-001/files-2.json' };
+      const folder = { ...journey.recording.folder, path: 'drive-001-again/' };
+      const again = { ...journey.recording, folder };
+      journey.tell(receivedOf(again, 'files-2', NOON, landed));
+      const removal = journey.lastDataOf('landfall.duplicate.remove.v1');
+      assert.deepEqual(removal.landed, landed);
+      assert.deepEqual(removal.recording.folder, folder, 'where it came again, not where it was');
+      assert.deepEqual(removal.raw, journey.state.stages.copy.result?.dataStream?.locations[0]);
+      assert.deepEqual(removal.archive, journey.state.archived?.location);
+    });
+
+    it('of the same manifest before the copy is verified removes nothing', () => {
+      const journey = new Journey().throughTo('register');
+      journey.tell(receivedOf(journey.recording, 'files-2', NOON, journey.recording.manifest));
+      assert.deepEqual(journey.saidOf('landfall.duplicate.remove.v1'), []);
+      assert.equal(journey.command('validate').data.attempt, 2);
+    });
+
     it('of another manifest after the copy is a correction: a new generation whose outputs supersede the old', () => {
       const journey = new Journey().throughTo('extract');
       const oldSync = journey.command('sync');
@@ -373,6 +405,36 @@ describe('ingestion saga', () => {
       );
       journey.tell(rehydrate(journey));
       assert.deepEqual(journey.lastDataOf('landfall.measurement.restore.v1').locations, [location]);
+    });
+
+    it('that comes to nothing leaves the measurement as it was, says why, and can be asked for again', () => {
+      const journey = new Journey().throughTo('share');
+      journey.tell(rehydrate(journey));
+      journey.tell(restoreFailure(journey, 1));
+      assert.equal(journey.state.state, 'Shared');
+      assert.equal(journey.measurementDocument()['dueAt'], undefined, 'nothing is waited for');
+      const { request, actor, reason } = journey.state.lastRefusal!;
+      assert.deepEqual([request, actor, reason.code], ['rehydrate', 'ann', 'not-found']);
+      journey.tell(rehydrate(journey));
+      assert.equal(journey.state.state, 'Rehydrating');
+      assert.deepEqual(journey.tell(restoreFailure(journey, 1)), [], 'the first one cannot fail the second');
+      assert.deepEqual(journey.tell(expiryOf(journey, 'rehydrate', 1)), []);
+    });
+
+    it('of a rejected measurement that comes to nothing keeps why it was rejected', () => {
+      const journey = new Journey();
+      journey.receive();
+      journey.tell(rejectedOf(journey.command('validate'), NOON));
+      const { reason } = journey.state;
+      const { measurementId } = journey;
+      const location = { account: 'error1', container: 'recordings', path: 'x/' };
+      const quarantined = { measurementId, generation: 1, location, fileCount: 3 };
+      const about = { identity: [measurementId], time: NOON };
+      journey.tell(messageOf('landfall.measurement.quarantined.v1', quarantined, about));
+      journey.tell(rehydrate(journey));
+      journey.tell(restoreFailure(journey, 1));
+      assert.equal(journey.state.state, 'Rejected');
+      assert.deepEqual(journey.state.reason, reason);
     });
 
     it('that does not end in time is a failure, from which an upload still starts', () => {

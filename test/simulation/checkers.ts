@@ -3,6 +3,7 @@ import { SAGA_QUEUE } from '#domain/topology.ts';
 import { STAGES } from '#domain/vocabulary.ts';
 import { measurementDocument } from '#saga/documents.ts';
 import { evolve, type IngestionState, initialState, type SagaEvent } from '#saga/ingestion-state.ts';
+import { locationIn } from './recordings.ts';
 import type { World } from './world.ts';
 
 /** What must be true of a world at rest. Each checker returns sentences, one per thing that is wrong. */
@@ -122,6 +123,16 @@ const plainStoriesArePlain: Checker = (world) =>
       return problems;
     });
 
+/** What came again does not stay, and what was restored, moved or copied is not there either. */
+const duplicatesLeaveLanding: Checker = (world) =>
+  world.told
+    .filter(({ story }) => story.name === 'uploaded twice')
+    .flatMap(({ folder }) =>
+      world.blobs
+        .pathsBelow(locationIn(folder, ''))
+        .map((path) => `${path} came again and is still in Landing`),
+    );
+
 const programsMakeNoMistakes: Checker = (world) => world.mistakes;
 
 export const CHECKERS: Readonly<Record<string, Checker>> = {
@@ -134,6 +145,7 @@ export const CHECKERS: Readonly<Record<string, Checker>> = {
   documentsShowState,
   sequenceNumbersAreUnique,
   plainStoriesArePlain,
+  duplicatesLeaveLanding,
   programsMakeNoMistakes,
 };
 

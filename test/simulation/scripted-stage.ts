@@ -57,11 +57,12 @@ export function receivedOf(
   recording: Recording,
   filesHash: string,
   time: Date,
+  landed?: BlobReference,
 ): Envelope<'landfall.measurement.received.v1'> {
   const measurementId = measurementIdOfRecording(recording);
   return messageOf(
     'landfall.measurement.received.v1',
-    { measurementId, recording, filesHash },
+    { measurementId, recording, filesHash, ...(landed === undefined ? {} : { landed }) },
     { identity: [measurementId, filesHash], time },
   );
 }

@@ -30,6 +30,8 @@ export interface Story {
     readonly when: (state: IngestionState) => boolean;
     readonly action: StoryAction;
   }[];
+  /** Whether this rehydration comes to nothing, for good. */
+  readonly restoreFails?: (number: number) => boolean;
   readonly isOver: (state: IngestionState) => boolean;
 }
 
@@ -95,6 +97,17 @@ const STORIES: readonly Story[] = [
   }),
   storyTelling('rehydrated', {
     actions: [{ when: isShared(1), action: { kind: 'rehydrate' } }],
+    isOver: isShared(2),
+  }),
+  storyTelling('rehydrated after a rehydration that came to nothing', {
+    actions: [
+      { when: isShared(1), action: { kind: 'rehydrate' } },
+      {
+        when: (state) => isShared(1)(state) && state.lastRefusal?.request === 'rehydrate',
+        action: { kind: 'rehydrate' },
+      },
+    ],
+    restoreFails: (number) => number === 1,
     isOver: isShared(2),
   }),
 ];

@@ -482,6 +482,28 @@ export class World {
       await sender.send([published(messageOf('landfall.measurement.quarantined.v1', data, options))]);
       return;
     }
+    if (envelope.type === 'landfall.duplicate.remove.v1') {
+      const { landed, recording } = envelope.data;
+      await this.#removeVersions(recording.folder, landed);
+      const removed = {
+        measurementId,
+        generation,
+        folder: recording.folder,
+        fileCount: 3,
+        sizeBytes: 8,
+        kept: [],
+      };
+      await sender.send([published(messageOf('landfall.duplicate.removed.v1', removed, options))]);
+      return;
+    }
+    if (envelope.type !== 'landfall.measurement.restore.v1') return;
+    const { number } = envelope.data;
+    if (told.story.restoreFails?.(number)) {
+      const reason = { code: 'not-found', message: 'there is nothing to restore' };
+      const failed = { measurementId, generation, number, reason };
+      await sender.send([published(messageOf('landfall.restore.failed.v1', failed, options))]);
+      return;
+    }
     // Restoring twice must not look like another upload: blobs that are there already are left as they are.
     if (!this.#restored.has(envelope.id)) {
       this.#restored.add(envelope.id);

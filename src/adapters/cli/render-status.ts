@@ -9,6 +9,12 @@ export function statusText(status: MeasurementStatus, now: Date): string {
     `  fleet        ${status.fleet}`,
     `  vehicle      ${status.vehicle.vin}`,
     ...(status.reason === undefined ? [] : reasonLines(status.reason, '  ')),
+    ...(status.lastRefusal === undefined
+      ? []
+      : [
+          `  refused      ${status.lastRefusal.request}, asked by ${status.lastRefusal.actor}`,
+          ...reasonLines(status.lastRefusal.reason, '    '),
+        ]),
     '',
     ...status.stages.map((stage) => stageLine(stage, now)),
     ...(status.dataStreams.length === 0

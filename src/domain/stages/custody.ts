@@ -1,3 +1,4 @@
+import type { DataOf } from '../messages.ts';
 import type { PlannedTask, StagePlan } from '../stage-plan.ts';
 import { CopyTask } from '../tasks/copy-task.ts';
 import type { BlobLocation, BlobReference } from '../vocabulary.ts';
@@ -48,6 +49,14 @@ export function planRestore(
     }
   }
   return { schemaVersion: 1, tasks };
+}
+
+/** One task that proves the bytes to be those of the ledger, and the copies to be whole, before it removes anything. */
+export function planDuplicateRemoval(command: DataOf<'landfall.duplicate.remove.v1'>): StagePlan {
+  const { recording, landed, ledger, raw, archive } = command;
+  const source = recording.folder;
+  const remove = { action: 'remove-duplicate', ledger, source, versions: landed, raw, archive };
+  return { schemaVersion: 1, tasks: [copyTask(remove, [])] };
 }
 
 function copyTask(work: object, dependsOn: number[]): PlannedTask {

@@ -4,7 +4,8 @@ import { BlobLocation, BlobReference } from '../vocabulary.ts';
 
 /**
  * What `landfall/copy` is told. `copy` and `remove` work from the ledger of validation and verify block by block;
- * `copy-versions` and `remove-versions` move files nobody has validated, pinned by eTag alone.
+ * `copy-versions` and `remove-versions` move files nobody has validated, pinned by eTag alone; `remove-duplicate`
+ * removes what is proven to be there already.
  */
 export const CopyTask = TaskConfiguration.extend({
   work: z.discriminatedUnion('action', [
@@ -39,6 +40,17 @@ export const CopyTask = TaskConfiguration.extend({
       versions: BlobReference.optional(),
       /** Only a file that has an equal copy here is removed. */
       copy: BlobLocation,
+    }),
+    z.object({
+      action: z.literal('remove-duplicate'),
+      ledger: BlobReference,
+      source: BlobLocation,
+      /** The versions that came again; they must have the bytes of the ledger. */
+      versions: BlobReference,
+      /** Must hold every file, verified block by block, before anything is removed. */
+      raw: BlobLocation,
+      /** Must hold every file in its size: in the Archive tier blocks cannot be listed. */
+      archive: BlobLocation,
     }),
   ]),
 });

@@ -48,6 +48,7 @@ export async function measurementStatus(
     generation: measurement.generation,
     state: measurement.state,
     ...(measurement.reason === undefined ? {} : { reason: measurement.reason }),
+    ...(measurement.lastRefusal === undefined ? {} : { lastRefusal: measurement.lastRefusal }),
     stages: STAGES.map((stage) => ({ stage, ...measurement.stages[stage] })),
     dataStreams: await Promise.all(dataStreams.map((stream) => dataStreamStatus(ports, stream))),
     scenes: scenes

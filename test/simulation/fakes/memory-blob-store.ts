@@ -36,6 +36,11 @@ export class MemoryBlobStore implements BlobStore {
     for (const [, blob] of found.toSorted(([a], [b]) => (a < b ? -1 : 1))) yield blob.properties;
   }
 
+  /** What lies below a folder. Not part of the port. */
+  pathsBelow(folder: BlobLocation): readonly string[] {
+    return [...this.#blobs.keys()].filter((key) => key.startsWith(keyOf(folder)));
+  }
+
   async open(location: BlobLocation, options: { readonly eTag?: string } = {}): Promise<BlobSource> {
     const eTag = options.eTag ?? this.#existing(location).properties.eTag;
     const pinned = (): Uint8Array => {
