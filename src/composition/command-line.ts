@@ -41,5 +41,6 @@ const actions: Actions = {
   vehicleShow: async (vin, options) => (await import('./commands/vehicle.ts')).vehicleShow(vin, options),
   deadLettersList: async (options) => (await import('./commands/dead-letters.ts')).list(options),
   deadLettersShow: async (id, options) => (await import('./commands/dead-letters.ts')).show(id, options),
+  deadLettersAudit: async (options) => (await import('./commands/dead-letters.ts')).audit(options),
   deadLettersReplay: async (id, options) => (await import('./commands/dead-letters.ts')).replay(id, options),
 };

@@ -1,4 +1,4 @@
-import type { FailedMessage } from '#domain/ports/failed-message-store.ts';
+import type { FailedMessage, ReplayAudit } from '#domain/ports/failed-message-store.ts';
 import type { ReplayAnswer } from '#handlers/operations/replay-dead-letters.ts';
 import type { ApiClient } from './api-client.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
@@ -39,6 +39,28 @@ export async function showDeadLetter(
   }
   terminal.print(json ? JSON.stringify(found, null, 2) : messageText(found));
   return EXIT.ok;
+}
+
+/** Who replayed what, when and why; the newest first. */
+export async function auditReplays(
+  { api, terminal }: DeadLetterCommandPorts,
+  { json }: { readonly json: boolean },
+): Promise<number> {
+  const { replays } = await api.get<{ replays: ReplayAudit[] }>(`/replays?limit=${LIST_COUNT_MAX}`);
+  terminal.print(json ? JSON.stringify(replays, null, 2) : auditText(replays));
+  return EXIT.ok;
+}
+
+function auditText(replays: readonly ReplayAudit[]): string {
+  if (replays.length === 0) return 'Nobody has replayed dead letters yet.';
+  const rows = replays.map(({ operationId, at, actor, failedMessageIds, dryRun, why }) => [
+    operationId,
+    at,
+    actor,
+    `${failedMessageIds.length}${dryRun ? ' (dry run)' : ''}`,
+    why,
+  ]);
+  return tableText(['operation', 'at', 'by', 'dead letters', 'why'], rows);
 }
 
 /** Sends one message, or all that fit, to their consumers again. @throws {CommandError} when nothing was chosen. */

@@ -20,6 +20,7 @@ export interface Actions {
   vehicleShow(vin: string, options: { json: boolean }): Promise<number>;
   deadLettersList(options: { reason?: string; queue?: string; json: boolean }): Promise<number>;
   deadLettersShow(id: string, options: { json: boolean }): Promise<number>;
+  deadLettersAudit(options: { json: boolean }): Promise<number>;
   deadLettersReplay(id: string | undefined, options: ReplayOptions): Promise<number>;
   rehydrate(
     id: string,
@@ -278,6 +279,11 @@ function operationsCommands(program: Command, actions: Actions, take: Take): voi
     .argument('<id>')
     .addOption(asJson())
     .action((id, options) => take(actions.deadLettersShow(id, options)));
+  deadLetters
+    .command('audit')
+    .description('who replayed what, when and why; dry runs too')
+    .addOption(asJson())
+    .action((options) => take(actions.deadLettersAudit(options)));
   deadLetters
     .command('replay')
     .description('send one, or all that fit, to their consumers again')

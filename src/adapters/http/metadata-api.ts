@@ -5,7 +5,7 @@ import { measurementIdOf, messageIdOf } from '#domain/identity.ts';
 import type { Manifest } from '#domain/manifest.ts';
 import type { Lineage, MeasurementLine, MeasurementStatus } from '#domain/measurement-status.ts';
 import { type DataOf, sentenceOf } from '#domain/messages.ts';
-import type { FailedMessage } from '#domain/ports/failed-message-store.ts';
+import type { FailedMessage, ReplayAudit } from '#domain/ports/failed-message-store.ts';
 import type { VehicleConfiguration } from '#domain/ports/vehicle-store.ts';
 import type { TaskReportBody } from '#domain/tasks/task-report.ts';
 import type { BlobLocation, DataStreamKind } from '#domain/vocabulary.ts';
@@ -36,6 +36,7 @@ export interface MetadataOperations {
   deadLetters(filter: { queue?: string; reason?: string }, limit: number): Promise<readonly FailedMessage[]>;
   deadLetter(failedMessageId: string): Promise<FailedMessage | undefined>;
   replayDeadLetters(request: routes.ReplayRequest): Promise<routes.ReplayAnswer>;
+  replays(limit: number): Promise<readonly ReplayAudit[]>;
   queueCounts(): Promise<readonly routes.QueueCount[]>;
   /** An id nobody has had yet, for a wish that brings none. */
   newRequestId(): string;
@@ -171,6 +172,13 @@ function answerOperations(app: OpenAPIHono, operations: MetadataOperations): voi
   app.openapi(routes.replayDeadLetters, async (context) =>
     context.json(await operations.replayDeadLetters(context.req.valid('json')), 200),
   );
+  app.openapi(routes.listReplays, async (context) => {
+    const replays = await operations.replays(context.req.valid('query').limit);
+    return context.json(
+      { replays: replays.map((entry) => ({ ...entry, failedMessageIds: [...entry.failedMessageIds] })) },
+      200,
+    );
+  });
   app.openapi(routes.readQueues, async (context) =>
     context.json({ queues: [...(await operations.queueCounts())] }, 200),
   );

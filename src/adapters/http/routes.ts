@@ -75,6 +75,15 @@ const DeadLetter = z.object({
   replayCount: z.int(),
 });
 
+const ReplayAudit = z.object({
+  operationId: z.string(),
+  actor: z.string(),
+  why: z.string(),
+  at: z.string(),
+  failedMessageIds: z.array(z.string()),
+  dryRun: z.boolean(),
+});
+
 const QueueCount = z.object({
   queue: z.string(),
   active: z.int(),
@@ -291,6 +300,14 @@ export const replayDeadLetters = createRoute({
   responses: { 200: json('what was done', ReplayAnswer), ...problems },
 });
 
+export const listReplays = createRoute({
+  method: 'get',
+  path: '/replays',
+  summary: 'Who replayed which dead letters, and why; the newest first',
+  request: { query: z.object({ limit }) },
+  responses: { 200: json('replays', z.object({ replays: z.array(ReplayAudit) })), ...problems },
+});
+
 export const readQueues = createRoute({
   method: 'get',
   path: '/queues',
@@ -335,6 +352,7 @@ const ROUTES = [
   listDeadLetters,
   readDeadLetter,
   replayDeadLetters,
+  listReplays,
   readQueues,
   readVehicleConfigurations,
   saveVehicleConfiguration,

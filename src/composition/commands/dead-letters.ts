@@ -1,5 +1,6 @@
 import { ApiClient } from '#adapters/cli/api-client.ts';
 import {
+  auditReplays,
   type DeadLetterCommandPorts,
   listDeadLetters,
   replayDeadLetters,
@@ -16,6 +17,10 @@ export function list(options: { reason?: string; queue?: string; json: boolean }
 
 export function show(id: string, options: { json: boolean }): Promise<number> {
   return showDeadLetter(ports(), id, options);
+}
+
+export function audit(options: { json: boolean }): Promise<number> {
+  return auditReplays(ports(), options);
 }
 
 export function replay(id: string | undefined, options: ReplayOptions): Promise<number> {

@@ -159,6 +159,7 @@ function operationsOf(ports: ApiPorts): MetadataOperations {
     deadLetter: (failedMessageId) => failed.get(failedMessageId),
     replayDeadLetters: ({ operationId = randomUUID(), ...request }) =>
       replayDeadLetters({ ...ports, store: failed, clock }, request, operationId),
+    replays: (limit) => failed.audits(limit),
     async queueCounts() {
       const queues = await counts.queues();
       return queues.map(({ entity, active, scheduled, deadLetter }) => ({

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { ApiClient } from '#adapters/cli/api-client.ts';
-import { listDeadLetters, replayDeadLetters, showDeadLetter } from '#adapters/cli/dead-letters.ts';
+import {
+  auditReplays,
+  listDeadLetters,
+  replayDeadLetters,
+  showDeadLetter,
+} from '#adapters/cli/dead-letters.ts';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { FakeApi, RecordedTerminal } from '#test/support/fake-api.ts';
 
@@ -47,6 +52,26 @@ describe('landfall dead-letters', () => {
     await listDeadLetters(ports(), { queue: 'sync', json: false });
     assert.match(terminal.text, /^ +2 {2}Frequent in sync\n +1 {2}Rare in sync\n\ndead letter/);
     assert.equal(api.requests[0]?.path, '/dead-letters?limit=1000&queue=sync');
+  });
+
+  it('shows who replayed what, when and why', async () => {
+    const replay = {
+      operationId: 'op-1',
+      actor: 'ada',
+      why: 'the map service is back',
+      at: '2026-03-01T10:00:00.000Z',
+      failedMessageIds: ['a', 'b'],
+      dryRun: true,
+    };
+    api.answers.set('GET /replays', { status: 200, body: { replays: [replay] } });
+    await auditReplays(ports(), { json: false });
+    assert.match(
+      terminal.text,
+      /op-1 .*2026-03-01T10:00:00.000Z .*ada .*2 \(dry run\) .*the map service is back/,
+    );
+    terminal.printed.length = 0;
+    await auditReplays(ports(), { json: true });
+    assert.deepEqual(JSON.parse(terminal.text), [replay]);
   });
 
   it('says so when there are none', async () => {

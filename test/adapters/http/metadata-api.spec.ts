@@ -8,7 +8,7 @@ import { openApiDocument } from '#adapters/http/routes.ts';
 import { Cancelled, Conflict, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import { measurementIdOf, messageIdOf } from '#domain/identity.ts';
 import type { MeasurementStatus } from '#domain/measurement-status.ts';
-import type { FailedMessage } from '#domain/ports/failed-message-store.ts';
+import type { FailedMessage, ReplayAudit } from '#domain/ports/failed-message-store.ts';
 
 const ID = '0b0e3b0a-7a3f-5d0e-9a55-0c9e6a3f1c11';
 const FOLDER = { account: 'landing', container: 'recordings', path: 'drive-7/' };
@@ -58,6 +58,14 @@ const DEAD_LETTER: FailedMessage = {
   replayCount: 0,
 };
 const CONFIGURATION = { vin: 'W F1', validFrom: '2026-03-01T00:00:00.000Z', dbc: {}, topicMap: {} };
+const AUDIT: ReplayAudit = {
+  operationId: 'o1',
+  actor: 'ada',
+  why: 'corrected',
+  at: '2026-03-01T10:00:00.000Z',
+  failedMessageIds: ['f1'],
+  dryRun: false,
+};
 const REPLAY = { operationId: 'o1', dryRun: false, found: 1, replayed: 1, skipped: 0 };
 
 function fakeOperations() {
@@ -78,6 +86,7 @@ function fakeOperations() {
     deadLetters: sinon.fake.resolves([DEAD_LETTER]),
     deadLetter: sinon.fake(async (id: string) => (id === 'f1' ? DEAD_LETTER : undefined)),
     replayDeadLetters: sinon.fake.resolves(REPLAY),
+    replays: sinon.fake.resolves([AUDIT]),
     queueCounts: sinon.fake.resolves([{ queue: 'sync', active: 1, scheduled: 0, deadLettered: 2 }]),
     newRequestId: sinon.fake.returns('new-request'),
   } satisfies MetadataOperations;
@@ -152,6 +161,7 @@ describe('metadata API', () => {
     ['get', '/dead-letters', '/dead-letters?queue=sync', undefined, 200],
     ['get', '/dead-letters/{failedMessageId}', '/dead-letters/f1', undefined, 200],
     ['post', '/dead-letters/replay', '/dead-letters/replay', { failedMessageIds: ['f1'] }, 200],
+    ['get', '/replays', '/replays', undefined, 200],
     ['get', '/queues', '/queues', undefined, 200],
     ['get', '/vehicles/{vin}/configurations', '/vehicles/W%20F1/configurations', undefined, 200],
     [
