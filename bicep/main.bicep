@@ -265,7 +265,6 @@ var settings = union(
       account => account.name,
       account => 'https://${account.name}.blob.${environment().suffixes.storage}'
     ))
-    LANDFALL_LANDING_ACCOUNT: landingAccounts[0].name
     LANDFALL_OPERATIONS_ACCOUNT: operationsAccount
     LANDFALL_ZONE_ACCOUNTS: string(map(zoneAccounts, account => {
       account: account.name

@@ -33,6 +33,9 @@ var formula = replace(
   string(nodesMax)
 )
 
+// `landfall doctor --azure` compares the pools with the same file.
+var image = loadJsonContent('../pool-image.json')
+
 resource account 'Microsoft.Batch/batchAccounts@2024-07-01' existing = {
   name: batchAccountName
 }
@@ -47,8 +50,8 @@ resource pool 'Microsoft.Batch/batchAccounts/pools@2024-07-01' = {
     taskSchedulingPolicy: { nodeFillType: 'Pack' }
     deploymentConfiguration: {
       virtualMachineConfiguration: {
-        imageReference: { publisher: 'microsoft-dsvm', offer: 'ubuntu-hpc', sku: '2404', version: 'latest' }
-        nodeAgentSkuId: 'batch.node.ubuntu 24.04'
+        imageReference: image.imageReference
+        nodeAgentSkuId: image.nodeAgentSkuId
         containerConfiguration: {
           type: 'DockerCompatible'
           containerImageNames: images

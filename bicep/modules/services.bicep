@@ -26,12 +26,11 @@ param settings object
 
 var identityOf = toObject(identities, identity => identity.name, identity => identity)
 
-// Sweeps look every few seconds, more often than a scheduled job can start: one replica each, always.
+// The relay sends what a crash left unsent and looks every second, more often than a job can start: it is an app.
 var workers = [
   { name: 'saga', roles: 'saga', queue: 'saga', identity: 'saga', min: replicasMin, max: 20 }
-  { name: 'keeper', roles: 'relay,deadline-sweep,dead-letters', queue: '', identity: 'saga', min: 1, max: 1 }
+  { name: 'keeper', roles: 'relay,dead-letters', queue: '', identity: 'saga', min: 1, max: 1 }
   { name: 'landing', roles: 'landing', queue: 'landing', identity: 'handlers', min: replicasMin, max: 20 }
-  { name: 'watcher', roles: 'accounts,landing-sweep,task-poll', queue: '', identity: 'handlers', min: 1, max: 1 }
   { name: 'validate', roles: 'validate', queue: 'validate', identity: 'handlers', min: 0, max: 10 }
   { name: 'register', roles: 'register', queue: 'register', identity: 'handlers', min: 0, max: 10 }
   { name: 'copy', roles: 'copy', queue: 'copy', identity: 'handlers', min: 0, max: 10 }
@@ -42,6 +41,13 @@ var workers = [
   { name: 'share', roles: 'share', queue: 'share', identity: 'handlers', min: 0, max: 10 }
   { name: 'custody', roles: 'custody', queue: 'custody', identity: 'handlers', min: 0, max: 10 }
   { name: 'event-grid', roles: 'event-grid', queue: 'event-grid', identity: 'publisher', min: 0, max: 10 }
+]
+
+// Behind each sweep stands something faster: a scheduled message, a blob event, a task's own report.
+var sweeps = [
+  { name: 'deadline-sweep', roles: 'deadline-sweep', identity: 'saga' }
+  { name: 'landing-sweep', roles: 'accounts,landing-sweep', identity: 'handlers' }
+  { name: 'task-poll', roles: 'task-poll', identity: 'handlers' }
 ]
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -67,6 +73,23 @@ module workerApps 'worker-app.bicep' = [
       identity: identityOf[worker.identity]
       scaler: identityOf.scaler
       serviceBusName: serviceBusName
+      loginServer: loginServer
+      image: image
+      settings: concat(shared, telemetry)
+    }
+  }
+]
+
+module sweepJobs 'sweep-job.bicep' = [
+  for sweep in sweeps: {
+    name: 'sweep-${sweep.name}'
+    params: {
+      location: location
+      name: sweep.name
+      tags: tags
+      appsEnvironmentId: appsEnvironmentId
+      roles: sweep.roles
+      identity: identityOf[sweep.identity]
       loginServer: loginServer
       image: image
       settings: concat(shared, telemetry)

@@ -100,7 +100,6 @@ export function localStack(environment: Readonly<Record<string, string | undefin
       LANDFALL_EVENT_GRID_ENDPOINT: `http://127.0.0.1:${ports.eventGrid}/topics/${EVENTS_TOPIC_NAME}/api/events`,
       LANDFALL_EVENT_GRID_KEY: keyOf('event-grid'),
       LANDFALL_STORAGE_CONNECTION_STRINGS: JSON.stringify(connectionStrings),
-      LANDFALL_LANDING_ACCOUNT: 'landing',
       LANDFALL_OPERATIONS_ACCOUNT: 'operations',
       LANDFALL_ZONE_ACCOUNTS: JSON.stringify(
         accounts

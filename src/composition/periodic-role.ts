@@ -15,15 +15,17 @@ export function periodicRole(
 ): Role {
   const stopping = new AbortController();
   let turns: Subscription | undefined;
-  let underWay: Promise<void> = Promise.resolve();
+  let underWay: Promise<unknown> = Promise.resolve();
   const turn = async () => {
     try {
       await work(stopping.signal);
+      return true;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       telemetry.event('role.turn-failed', { role: name, message });
       // What nobody has named is a defect; its stack belongs into the log. The role goes on either way.
       if (!isFailure(error)) console.error(`${name}:`, error);
+      return false;
     }
   };
   return {
@@ -43,5 +45,6 @@ export function periodicRole(
       stopping.abort();
       await underWay;
     },
+    turn,
   };
 }

@@ -5,4 +5,6 @@ export interface Role {
   start(): Promise<void>;
   /** Takes nothing new, finishes what it has begun, and resolves. */
   stop(): Promise<void>;
+  /** Does it once, for a scheduled job; absent where a role serves until it is stopped. @returns whether it went well. */
+  turn?(): Promise<boolean>;
 }

@@ -18,7 +18,6 @@ export interface Settings {
   readonly eventGrid: Access & { readonly endpoint: string; readonly key?: string };
   /** Account name to how it is reached. */
   readonly storage: Readonly<Record<string, StorageAccess>>;
-  readonly landingAccount: string;
   /** Holds task configurations, ledgers and other things of our own. */
   readonly operationsAccount: string;
   /** The accounts of each zone, as the registry starts out. */
@@ -105,7 +104,6 @@ export function readSettings(environment: Environment): Settings {
     },
     eventGrid: accessOf(environment, identity, 'LANDFALL_EVENT_GRID_ENDPOINT', 'LANDFALL_EVENT_GRID_KEY'),
     storage,
-    landingAccount: accountNamed(environment, 'LANDFALL_LANDING_ACCOUNT', storage),
     operationsAccount: accountNamed(environment, 'LANDFALL_OPERATIONS_ACCOUNT', storage),
     zoneAccounts: zoneAccountsOf(environment, storage),
     api,
@@ -198,6 +196,10 @@ function accountNamed(environment: Environment, name: string, storage: Settings[
 function zoneAccountsOf(environment: Environment, storage: Settings['storage']): readonly ZoneAccount[] {
   const accounts = json(environment, 'LANDFALL_ZONE_ACCOUNTS', z.array(ZoneAccount).min(1));
   for (const { account } of accounts) assertKnown(account, 'LANDFALL_ZONE_ACCOUNTS', storage);
+  if (!accounts.some(({ zone }) => zone === 'landing'))
+    throw new SettingsError(
+      'LANDFALL_ZONE_ACCOUNTS names no account of the zone landing; recordings have nowhere to arrive. Add one.',
+    );
   return accounts;
 }
 

@@ -75,12 +75,18 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   sweeps: ['deadline-sweep', 'landing-sweep', 'task-poll'],
 };
 
-/** `landfall worker --roles …`: hosts roles until it is told to stop. */
-export async function worker({ roles: names }: { roles: string }): Promise<number> {
+/** `landfall worker --roles …`: hosts roles until it is told to stop, or lets each take one turn. */
+export async function worker(options: { roles: string; once: boolean }): Promise<number> {
+  const { roles: names, once } = options;
   const roleNames = roleNamesOf(names);
   const settings = commandSettings();
   const { telemetry, close } = await startTelemetry(names, settings);
   const roles = composeRoles(roleNames, settings, telemetry, process.env);
+  if (once) {
+    const well = await takeTurns(roles);
+    await close();
+    process.exit(well ? EXIT.ok : EXIT.failed);
+  }
   const stopped = untilStopSignal();
   for (const role of roles) await role.start();
   process.stdout.write(`${JSON.stringify({ ready: true, roles: roleNames })}\n`);
@@ -89,6 +95,20 @@ export async function worker({ roles: names }: { roles: string }): Promise<numbe
   await close();
   // Connections of the SDKs would keep the process alive; everything of ours has ended.
   process.exit(EXIT.ok);
+}
+
+/** One after the other; a turn that fails does not keep the others from theirs. @throws {CommandError} */
+export async function takeTurns(roles: readonly Role[]): Promise<boolean> {
+  const serving = roles.filter(({ turn }) => turn === undefined).map(({ name }) => name);
+  if (serving.length > 0) {
+    throw new CommandError(
+      `${serving.join(', ')} cannot be done once: it serves until it is stopped. Leave out --once, or name sweeps only.`,
+      EXIT.usage,
+    );
+  }
+  let well = true;
+  for (const role of roles) well = (await role.turn?.()) === true && well;
+  return well;
 }
 
 /** The roles, wired. */

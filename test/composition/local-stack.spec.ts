@@ -68,7 +68,7 @@ describe('the local stack', () => {
       'EVENT_GRID_ENDPOINT',
       'EVENT_GRID_KEY',
       'STORAGE_CONNECTION_STRINGS',
-      'LANDING_ACCOUNT',
+      'ZONE_ACCOUNTS',
       'API',
     ])
       assert.ok(environment[`LANDFALL_${name}`], name);

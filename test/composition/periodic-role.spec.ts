@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import sinon from 'sinon';
 import { periodicRole } from '#composition/periodic-role.ts';
 import type { Role } from '#composition/role.ts';
+import { takeTurns } from '#composition/worker.ts';
 import { RetryableFailure } from '#domain/failures.ts';
 import { QuietTelemetry } from '#test/simulation/fakes/quiet-telemetry.ts';
 
@@ -68,5 +69,31 @@ describe('a role that does something again and again', () => {
     });
     await role.stop();
     assert.ok(ended);
+  });
+
+  it('takes one turn for a scheduled job, and says whether it went well', async () => {
+    let isBusy = true;
+    role = periodicRole('sweep', 5, telemetry, async () => {
+      if (isBusy) throw new RetryableFailure('dependency-unavailable', 'Cosmos does not answer');
+    });
+    assert.equal(await role.turn?.(), false);
+    isBusy = false;
+    assert.equal(await role.turn?.(), true);
+  });
+
+  it('gives each sweep of a job its turn, and refuses a role that only serves', async () => {
+    const taken: string[] = [];
+    const sweep = (name: string, fails = false) =>
+      periodicRole(name, 5, telemetry, async () => {
+        taken.push(name);
+        if (fails) throw new RetryableFailure('dependency-unavailable', 'Cosmos does not answer');
+      });
+    role = sweep('unused');
+    assert.equal(await takeTurns([sweep('first', true), sweep('second')]), false);
+    assert.equal(await takeTurns([sweep('third')]), true);
+    assert.deepEqual(taken, ['first', 'second', 'third']);
+    const serving: Role = { name: 'saga', start: async () => undefined, stop: async () => undefined };
+    await assert.rejects(takeTurns([sweep('fourth'), serving]), /^CommandError: saga cannot be done once/);
+    assert.deepEqual(taken.length, 3);
   });
 });

@@ -66,6 +66,8 @@ describe('role assignments', () => {
     const owners = grants
       .filter(({ role }) => role === 'Azure Service Bus Data Owner')
       .map((grant) => grant.identity);
-    assert.deepEqual(owners, ['api', 'scaler']);
+    assert.deepEqual(owners, ['scaler']);
+    const readersOfBus = grants.filter(({ role, service }) => role === 'Reader' && service === 'serviceBus');
+    assert.equal(readersOfBus.length, grants.filter(({ role }) => role === 'Reader').length);
   });
 });

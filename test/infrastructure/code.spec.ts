@@ -27,7 +27,6 @@ describe('Bicep and the code: settings', () => {
       'https://landfall-dev-events-x.northeurope-1.eventgrid.azure.net/api/events',
     LANDFALL_STORAGE_ENDPOINTS:
       '{"lfdevlanding01x":"https://lfdevlanding01x.blob.core.windows.net","lfdevops01x":"https://lfdevops01x.blob.core.windows.net"}',
-    LANDFALL_LANDING_ACCOUNT: 'lfdevlanding01x',
     LANDFALL_OPERATIONS_ACCOUNT: 'lfdevops01x',
     LANDFALL_SERVICE_BUS_NAMESPACE: 'landfall-dev-bus-x.servicebus.windows.net',
     LANDFALL_ZONE_ACCOUNTS:
@@ -41,6 +40,7 @@ describe('Bicep and the code: settings', () => {
     ...matches(source('modules/services.bicep'), /name: '([A-Z_]{8,})'/g),
   ];
   const ofWorkers = [...shared, ...matches(source('modules/worker-app.bicep'), /name: '([A-Z_]{8,})'/g)];
+  const ofSweeps = [...shared, ...matches(source('modules/sweep-job.bicep'), /name: '([A-Z_]{8,})'/g)];
   const ofApi = [...shared, ...matches(source('modules/api-app.bicep'), /name: '([A-Z_]{8,})'/g)];
 
   /** Set by the local stack only: keys, and what stands for Azure there. */
@@ -87,6 +87,7 @@ describe('Bicep and the code: settings', () => {
 
   for (const [processes, set, ownDefaults] of [
     ['every worker', ofWorkers, ['LANDFALL_API_HOST', 'LANDFALL_API_PORT']],
+    ['every sweep', ofSweeps, ['LANDFALL_API_HOST', 'LANDFALL_API_PORT']],
     ['the metadata API', ofApi, []],
   ] as const) {
     it(`${processes} is given what settings.ts reads, and nothing it does not`, () => {
@@ -134,8 +135,12 @@ describe('Bicep and the code: processes and images', () => {
   ].map(([, name, roles, queue]) => ({ name, roles: roles?.split(',') ?? [], queue }));
   const api = matches(source('modules/api-app.bicep'), /'--roles', '([^']+)'/g);
 
-  it('every role runs in exactly one app', () => {
-    const hosted = [...workers.flatMap(({ roles }) => roles), ...api];
+  const jobs = matches(source('modules/services.bicep'), /\{ name: '[^']+', roles: '([^']+)', identity/g).map(
+    (roles) => roles.split(','),
+  );
+
+  it('every role runs in exactly one app or job', () => {
+    const hosted = [...workers.flatMap(({ roles }) => roles), ...jobs.flat(), ...api];
     assert.deepEqual(hosted.toSorted(), ROLE_NAMES.toSorted());
   });
 

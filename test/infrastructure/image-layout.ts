@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** Reads Dockerfiles, and lays out in a folder what the image built from one would hold, without building it. */
 
@@ -74,7 +74,7 @@ export function layOut(root: string, dockerfile: Dockerfile, folder: string): vo
   for (const { fromStage, sources, target } of copiesOf(final)) {
     if (fromStage !== undefined) continue;
     for (const source of sources) {
-      const to = join(folder, target);
+      const to = join(folder, target, target.endsWith('/') ? basename(source) : '');
       mkdirSync(dirname(to), { recursive: true });
       cpSync(join(root, source), to, { recursive: true });
     }

@@ -57,6 +57,7 @@ export const REQUIRED: Readonly<Record<string, Readonly<Record<string, RegExp>>>
   'Microsoft.Insights/components': { 'properties.DisableLocalAuth': /^true$/ },
   'Microsoft.App/managedEnvironments': { 'properties.vnetConfiguration.internal': /^true$/ },
   'Microsoft.App/containerApps': { 'identity.type': /^'UserAssigned'$/ },
+  'Microsoft.App/jobs': { 'identity.type': /^'UserAssigned'$/ },
   'Microsoft.EventGrid/systemTopics/eventSubscriptions': {
     'properties.deliveryWithResourceIdentity.identity.type': /^'UserAssigned'$/,
     'properties.deadLetterWithResourceIdentity.identity.type': /^'UserAssigned'$/,

@@ -8,8 +8,13 @@ export interface Actions {
   down(): Promise<number>;
   demo(options: { once: boolean; speed?: number }): Promise<number>;
   env(): Promise<number>;
-  doctor(options: { json: boolean; azure: boolean }): Promise<number>;
-  worker(options: { roles: string }): Promise<number>;
+  doctor(options: {
+    json: boolean;
+    azure: boolean;
+    subscription?: string;
+    resourceGroup?: string;
+  }): Promise<number>;
+  worker(options: { roles: string; once: boolean }): Promise<number>;
   upload(folder: string, options: UploadOptions): Promise<number>;
   manifest(folder: string, options: ManifestOptions & { json: boolean }): Promise<number>;
   status(id: string | undefined, options: { watch: boolean; json: boolean }): Promise<number>;
@@ -135,12 +140,15 @@ function stackCommands(program: Command, actions: Actions, take: Take): void {
     .command('doctor')
     .description('check this machine and the stack, and say what to fix')
     .option('--azure', 'check a deployed environment instead', false)
+    .option('--subscription <id>', 'with --azure: the subscription (default: AZURE_SUBSCRIPTION_ID)')
+    .option('--resource-group <name>', 'with --azure: the environment (default: AZURE_RESOURCE_GROUP)')
     .addOption(asJson())
     .action((options) => take(actions.doctor(options)));
   program
     .command('worker')
     .description('host the named roles in this process')
     .requiredOption('--roles <names>', 'comma-separated; `all`, `road` and `api` are groups')
+    .option('--once', 'let each take one turn and end, as a scheduled job; sweeps only', false)
     .action((options) => take(actions.worker(options)));
 }
 

@@ -8,7 +8,8 @@ import { bytesText, type Terminal } from './terminal.ts';
 
 export interface UploadTarget {
   readonly blobs: BlobStore;
-  readonly landingAccount: string;
+  /** The account that a folder of Landing belongs to. */
+  readonly landingAccountOf: (landingFolder: string) => string;
 }
 
 export interface UploadedFolder {
@@ -32,10 +33,11 @@ export async function uploadFolder(
   const manifest = own?.manifest ?? (await makeManifest(folder, options, terminal));
   const bytes = own?.bytes ?? manifestBytes(manifest);
   const files = listedFiles(folder, manifest, await filesBelow(folder), terminal);
+  const landingFolder = landingFolderOf(manifest.fleet, manifest.recordingId);
   const landing: BlobLocation = {
-    account: target.landingAccount,
+    account: target.landingAccountOf(landingFolder),
     container: 'recordings',
-    path: `${landingFolderOf(manifest.fleet, manifest.recordingId)}/`,
+    path: `${landingFolder}/`,
   };
   const at = (path: string): BlobLocation => ({ ...landing, path: `${landing.path}${path}` });
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);

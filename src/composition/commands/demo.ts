@@ -11,6 +11,7 @@ import { DEMO_DBC, writeDriveBag } from '#adapters/drive-simulator/drive-bag.ts'
 import { openFileByteSink } from '#adapters/file/file-byte-sink.ts';
 import type { Lineage, MeasurementStatus } from '#domain/measurement-status.ts';
 import { commandSettings } from '../command-settings.ts';
+import { landingAccountOf } from '../landing-account.ts';
 import { type LocalStack, localStack } from '../local-stack.ts';
 import { untilStopSignal } from '../stop-signal.ts';
 import { blobStoreOf } from '../storage.ts';
@@ -68,7 +69,7 @@ async function drive(stack: LocalStack, terminal: Terminal): Promise<Measurement
   const { measurementId } = await uploadFolder(
     folder,
     { fleet: 'demo', vin: DEMO_VIN },
-    { blobs: blobStoreOf(settings), landingAccount: settings.landingAccount },
+    { blobs: blobStoreOf(settings), landingAccountOf: (folder) => landingAccountOf(settings, folder) },
     terminal,
   );
   const status = await watchMeasurement({ api, terminal, now: () => new Date() }, measurementId, false);

@@ -2,13 +2,14 @@ import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { ApiClient } from '#adapters/cli/api-client.ts';
-import { CommandError } from '#adapters/cli/exit-codes.ts';
+import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { type Finding, findingsExitCode, findingsText } from '#adapters/cli/findings.ts';
 import { bytesText, processTerminal } from '#adapters/cli/terminal.ts';
 import type { FailedMessage } from '#domain/ports/failed-message-store.ts';
+import type { Deployment } from '../deployment/examine-deployment.ts';
+import type { Release } from '../deployment/examine-versions.ts';
 import { type LocalStack, localStack } from '../local-stack.ts';
 import { isRunning } from '../process-identity.ts';
-import { readSettings, type Settings, SettingsError } from '../settings.ts';
 import { readUpFile, type UpFile } from '../up-file.ts';
 
 const NODE_MAJOR_MIN = 24;
@@ -21,13 +22,29 @@ const CONNECT_WITHIN_MS = 1000;
 /** Packages with a part per platform, which `npm ci` leaves out when told to omit optional dependencies. */
 const PLATFORM_PACKAGES = ['@duckdb/node-api', 'sharp', 'lz4-napi'] as const;
 
+export interface DoctorOptions {
+  readonly json: boolean;
+  readonly azure: boolean;
+  readonly subscription?: string;
+  readonly resourceGroup?: string;
+}
+
 /** Checks this machine and its stack, or a deployed environment. @returns 1 when something must be fixed. */
-export async function doctor(options: { readonly json: boolean; readonly azure: boolean }): Promise<number> {
+export async function doctor(options: DoctorOptions): Promise<number> {
   const findings = options.azure
-    ? await examineDeployment(process.env)
+    ? await examineAzure(deploymentOf(options, process.env))
     : await examineMachine(localStack(process.env));
   processTerminal().print(options.json ? JSON.stringify(findings, null, 2) : findingsText(findings));
   return findingsExitCode(findings);
+}
+
+/** What an environment is compared with comes with every SDK; a look at this machine does without. */
+async function examineAzure(deployment: Deployment): Promise<readonly Finding[]> {
+  const [{ signedInResourceManager }, { examineDeployment }] = await Promise.all([
+    import('#adapters/azure/deployment/resource-manager.ts'),
+    import('../deployment/examine-deployment.ts'),
+  ]);
+  return examineDeployment(signedInResourceManager(), deployment);
 }
 
 /** The machine first, then the stack: what stands lower in the list may be a consequence of what stands higher. */
@@ -186,32 +203,35 @@ async function deadLetters(base: string): Promise<readonly Finding[]> {
   }
 }
 
-/** What can be seen of a deployed environment from outside: its settings, and whether its API answers. */
-export async function examineDeployment(
+/** The environment that the options name, else the variables. @throws {CommandError} naming what was not given. */
+export function deploymentOf(
+  options: DoctorOptions,
   environment: Readonly<Record<string, string | undefined>>,
-): Promise<readonly Finding[]> {
-  let settings: Settings;
-  try {
-    settings = readSettings(environment);
-  } catch (error) {
-    if (!(error instanceof SettingsError)) throw error;
-    return [
-      {
-        name: 'settings',
-        state: 'failed',
-        found: error.message,
-        remedy:
-          'set the LANDFALL_* variables of the environment; `az deployment sub show --name landfall --query properties.outputs` prints them',
-      },
-    ];
+): Deployment {
+  const subscriptionId = options.subscription ?? environment['AZURE_SUBSCRIPTION_ID'];
+  const resourceGroup = options.resourceGroup ?? environment['AZURE_RESOURCE_GROUP'];
+  if (subscriptionId === undefined || resourceGroup === undefined) {
+    throw new CommandError(
+      'Say which environment: landfall doctor --azure --subscription <id> --resource-group landfall-dev, or set AZURE_SUBSCRIPTION_ID and AZURE_RESOURCE_GROUP. `az account show --query id` prints the id.',
+      EXIT.usage,
+    );
   }
-  return [
-    { name: 'settings', state: 'ok', found: `region ${settings.region}, API ${settings.api}` },
-    await apiHealth(
-      settings.api,
-      'see the log of the container app `api`; is this network allowed to reach it?',
-    ),
-  ];
+  const digests = environment['LANDFALL_IMAGE_DIGESTS'];
+  return digests === undefined
+    ? { subscriptionId, resourceGroup }
+    : { subscriptionId, resourceGroup, release: releaseOf(digests) };
+}
+
+function releaseOf(digests: string): Release {
+  try {
+    return JSON.parse(digests) as Release;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new CommandError(
+      `LANDFALL_IMAGE_DIGESTS is not JSON (${error.message}); it is what image-digests.json of a release holds.`,
+      EXIT.usage,
+    );
+  }
 }
 
 function listens(port: number): Promise<boolean> {

@@ -17,6 +17,7 @@ import { measurementIdOf } from '#domain/identity.ts';
 import { MANIFEST_FILE_NAME } from '#domain/manifest.ts';
 import type { MeasurementStatus } from '#domain/measurement-status.ts';
 import { commandSettings } from '../command-settings.ts';
+import { landingAccountOf } from '../landing-account.ts';
 
 /** After this long without a change, an upload of the same bytes has been recognised as such. */
 const UNCHANGED_MS = 15_000;
@@ -33,7 +34,7 @@ export async function upload(folder: string, options: UploadOptions): Promise<nu
   const uploaded = await uploadFolder(
     folder,
     options,
-    { blobs: blobStoreOf(settings), landingAccount: settings.landingAccount },
+    { blobs: blobStoreOf(settings), landingAccountOf: (folder) => landingAccountOf(settings, folder) },
     terminal,
   );
   const { measurementId, fileCount, sizeBytes } = uploaded;

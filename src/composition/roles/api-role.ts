@@ -22,6 +22,7 @@ import { lineage, listMeasurements, measurementStatus } from '#handlers/operatio
 import { replayDeadLetters } from '#handlers/operations/replay-dead-letters.ts';
 import { reportTask } from '#handlers/operations/report-task.ts';
 import { steerMeasurement } from '#handlers/operations/steer-measurement.ts';
+import { landingAccountOf } from '../landing-account.ts';
 import type { Role } from '../role.ts';
 import { serviceBusAccessOf } from '../service-bus.ts';
 import type { Settings } from '../settings.ts';
@@ -141,8 +142,10 @@ function operationsOf(ports: ApiPorts): MetadataOperations {
     list: (filter, limit) => listMeasurements(ports, filter, limit),
     lineage: (measurementId) => lineage(ports, measurementId),
     async createMeasurement(manifest) {
-      const path = `${landingFolderOf(manifest.fleet, manifest.recordingId)}/`;
-      const folder = { account: settings.landingAccount, container: RECORDINGS_CONTAINER, path };
+      const landingFolder = landingFolderOf(manifest.fleet, manifest.recordingId);
+      const path = `${landingFolder}/`;
+      const account = landingAccountOf(settings, landingFolder);
+      const folder = { account, container: RECORDINGS_CONTAINER, path };
       const content = new TextEncoder().encode(JSON.stringify(manifest, null, 2));
       const location = { ...folder, path: `${path}${MANIFEST_FILE_NAME}` };
       await blobs.write(location, content, { contentType: 'application/json' });

@@ -67,6 +67,10 @@ export const accountsModule = new ContainerModule(({ bind }) => {
       name: 'accounts',
       start: () => registerAccounts(registry, settings.zoneAccounts),
       stop: async () => {},
+      async turn() {
+        await registerAccounts(registry, settings.zoneAccounts);
+        return true;
+      },
     }),
     [SETTINGS, ACCOUNTS],
   );

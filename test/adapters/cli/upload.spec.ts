@@ -30,7 +30,7 @@ describe('landfall upload', () => {
     rmSync(root, { recursive: true });
   });
   const upload = (fleet = 'default') =>
-    uploadFolder(folder, { fleet, vin: 'WLF1' }, { blobs, landingAccount: 'landing' }, terminal);
+    uploadFolder(folder, { fleet, vin: 'WLF1' }, { blobs, landingAccountOf: () => 'landing' }, terminal);
   const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
   const pathsIn = async (location: BlobLocation) => {
     const paths: string[] = [];

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { type Finding, findingsExitCode, findingsText } from '#adapters/cli/findings.ts';
-import { examineDeployment, examineMachine } from '#composition/commands/doctor.ts';
+import { deploymentOf, examineMachine } from '#composition/commands/doctor.ts';
 import { type LocalStack, localStack } from '#composition/local-stack.ts';
 import type { RunningProcess } from '#composition/supervisor.ts';
 import { writeUpFile } from '#composition/up-file.ts';
@@ -95,22 +95,17 @@ describe('landfall doctor', () => {
     assert.deepEqual([health.state, health.found], ['failed', 'Cosmos is busy.']);
   });
 
-  it('names the setting that a deployment lacks', async () => {
-    const [settings, ...rest] = await examineDeployment({ LANDFALL_API: base });
-    assert.equal(settings?.state, 'failed');
-    assert.match(settings?.found ?? '', /^LANDFALL_\w+ is not set/);
-    assert.deepEqual(rest, []);
-  });
-
-  it('asks the API of a deployment', async () => {
-    const findings = await examineDeployment(stack().environment);
-    assert.deepEqual(
-      findings.map(({ name, state }) => [name, state]),
-      [
-        ['settings', 'ok'],
-        ['metadata API', 'ok'],
-      ],
-    );
+  it('wants to be told which environment, and takes the variables for an answer', () => {
+    const asked = { json: false, azure: true };
+    assert.throws(() => deploymentOf(asked, {}), /Say which environment: .*--resource-group/);
+    const variables = { AZURE_SUBSCRIPTION_ID: 's', AZURE_RESOURCE_GROUP: 'landfall-dev' };
+    assert.deepEqual(deploymentOf({ ...asked, resourceGroup: 'landfall-test' }, variables), {
+      subscriptionId: 's',
+      resourceGroup: 'landfall-test',
+    });
+    const digests = { ...variables, LANDFALL_IMAGE_DIGESTS: '{"services":"sha256:1"}' };
+    assert.deepEqual(deploymentOf(asked, digests).release, { services: 'sha256:1' });
+    assert.throws(() => deploymentOf(asked, { ...variables, LANDFALL_IMAGE_DIGESTS: '{' }), /not JSON/);
   });
 
   it('fails for what must be fixed, and only for that', () => {
