@@ -10,6 +10,7 @@ param tags object
 var processes = [
   'saga' // the saga, the outbox relay, the sweeps, the dead-letter collector
   'handlers' // landing and the stages
+  'tables' // the committer of the tables of fleets
   'publisher' // events to the Event Grid topic
   'api' // the metadata API and the console
   'orchestrator' // Batch: copies, moves, removals

@@ -41,6 +41,8 @@ var workers = [
   { name: 'share', roles: 'share', queue: 'share', identity: 'handlers', min: 0, max: 10 }
   { name: 'custody', roles: 'custody', queue: 'custody', identity: 'handlers', min: 0, max: 10 }
   { name: 'event-grid', roles: 'event-grid', queue: 'event-grid', identity: 'publisher', min: 0, max: 10 }
+  // One replica: a table has one committer.
+  { name: 'tables', roles: 'tables', queue: 'tables', identity: 'tables', min: 0, max: 1 }
 ]
 
 // Behind each sweep stands something faster: a scheduled message, a blob event, a task's own report.

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { getPosition } from 'suncalc';
 import type { TaskDefinition } from '#composition/task-tools.ts';
+import { timesOf } from '#domain/column-values.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import { EnrichTask } from '#domain/tasks/enrich-task.ts';
+import { rfc3339Of } from '#domain/times.ts';
 import { enrich } from './enrich.ts';
 
 /** Adds to every row of the synchronized table what the vehicle did and where the sun stood. */
@@ -37,11 +39,18 @@ export const enrichTable: TaskDefinition<EnrichTask> = {
           type: String(type),
           ...(unit === undefined ? {} : { unit }),
         })),
+        ...startAndEnd(timesOf([rows], 0)),
       },
     });
     return { outcome: 'succeeded', files: [file], loss: NO_LOSS };
   },
 };
+
+function startAndEnd(timestampsNs: BigInt64Array): { startTime?: string; endTime?: string } {
+  const [first, last] = [timestampsNs.at(0), timestampsNs.at(-1)];
+  if (first === undefined || last === undefined) return {};
+  return { startTime: rfc3339Of(first), endTime: rfc3339Of(last) };
+}
 
 function sunPosition(time: Date, latitudeDegrees: number, longitudeDegrees: number) {
   const { altitude, azimuth } = getPosition(time, latitudeDegrees, longitudeDegrees);

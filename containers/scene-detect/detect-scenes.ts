@@ -5,7 +5,7 @@ import { numbersOf, timesOf } from '#domain/column-values.ts';
 import { sceneIdOf } from '#domain/identity.ts';
 import type { TableColumn, TableRows } from '#domain/ports/table-writer.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
-import { detectScenes, SCENE_RULES, type SceneInput } from '#domain/scene-rules.ts';
+import { type DetectedScene, detectScenes, SCENE_RULES, type SceneInput } from '#domain/scene-rules.ts';
 import { TIME_COLUMN, VEHICLE_ACCELERATION, VEHICLE_SPEED, VEHICLE_YAW_RATE } from '#domain/table-columns.ts';
 import { type SceneDetectFacts, SceneDetectTask } from '#domain/tasks/scene-detect-task.ts';
 import { rfc3339Of } from '#domain/times.ts';
@@ -48,6 +48,7 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
         role: 'scenes',
         schemaName: '',
         columns: SCENE_COLUMNS.map(columnFacts),
+        ...timesOfScenes(scenes),
       },
     });
     const facts: SceneDetectFacts = {
@@ -65,6 +66,15 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
     return { outcome: scenes.length === 0 ? 'empty' : 'succeeded', files: [file], loss: NO_LOSS, facts };
   },
 };
+
+/** From the first start to the last end. */
+function timesOfScenes(scenes: readonly DetectedScene[]): { startTime?: string; endTime?: string } {
+  const times = BigInt64Array.from(scenes.flatMap(({ startTimeNs, endTimeNs }) => [startTimeNs, endTimeNs]));
+  const [first, last] = [times.sort().at(0), times.at(-1)];
+  return first === undefined || last === undefined
+    ? {}
+    : { startTime: rfc3339Of(first), endTime: rfc3339Of(last) };
+}
 
 function inputColumns(
   columns: readonly TableColumn[],

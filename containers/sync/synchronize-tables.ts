@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { columnFacts } from '#composition/extract-files.ts';
 import type { TaskDefinition, TaskTools } from '#composition/task-tools.ts';
+import { timesOf } from '#domain/column-values.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import { SyncTask } from '#domain/tasks/sync-task.ts';
 import type { Stretch } from '#domain/timeline.ts';
+import { rfc3339Of } from '#domain/times.ts';
 import { mergedInTime, recordedTimesOf, rowsInTime, type TimedRows } from './rows-in-time.ts';
 import {
   PAUSE_NS_MIN,
@@ -39,7 +41,14 @@ export const synchronizeTables: TaskDefinition<SyncTask> = {
       columns,
       metadata,
     });
-    for await (const rows of synchronizedRows(tables, options)) await table.append(rows);
+    let startTime: string | undefined;
+    let endTime: string | undefined;
+    for await (const rows of synchronizedRows(tables, options)) {
+      const times = timesOf([rows], 0);
+      startTime ??= rfc3339Of(times[0]!);
+      endTime = rfc3339Of(times.at(-1)!);
+      await table.append(rows);
+    }
     const file = await tools.uploadTable(
       await table.close(),
       task.output.structured!,
@@ -52,6 +61,7 @@ export const synchronizeTables: TaskDefinition<SyncTask> = {
           role: 'synchronized',
           schemaName: '',
           columns: columns.map(columnFacts),
+          ...(startTime === undefined || endTime === undefined ? {} : { startTime, endTime }),
         },
       },
     );

@@ -14,7 +14,9 @@ import { accessOf } from '#adapters/azure/credentials.ts';
 import { EventGridEventPublisher } from '#adapters/azure/event-grid/event-grid-event-publisher.ts';
 import { SasPartnerShare } from '#adapters/azure/partner-share/sas-partner-share.ts';
 import { ServiceBusMessageSender } from '#adapters/azure/service-bus/service-bus-message-sender.ts';
+import { DeltaFleetTables } from '#adapters/delta/delta-fleet-tables.ts';
 import { SystemClock } from '#adapters/node/system-clock.ts';
+import { layOut } from '#adapters/parquet/column-layout.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
 import type { IngestionState } from '#saga/ingestion-state.ts';
 import { serviceBusAccessOf } from './service-bus.ts';
@@ -29,6 +31,7 @@ import {
   DEADLINES,
   EVENT_PUBLISHER,
   FAILED_MESSAGES,
+  FLEET_TABLES,
   LANDING_STORE,
   MESSAGES,
   METADATA_STORE,
@@ -42,6 +45,7 @@ import {
   TELEMETRY,
   VEHICLES,
 } from './tokens.ts';
+import { TABLES_CONTAINER } from './zone-containers.ts';
 
 export function cosmosOf({ cosmos }: Settings): CosmosDatabase {
   return new CosmosDatabase({
@@ -60,11 +64,19 @@ export function azureModule(
   return new ContainerModule(({ bind }) => {
     const database = cosmosOf(settings);
     bind(SETTINGS).toConstantValue(settings);
-    bind(CLOCK).toConstantValue(new SystemClock());
+    const clock = new SystemClock();
+    bind(CLOCK).toConstantValue(clock);
     bind(CHANCE).toConstantValue(Math.random);
     const accounts = storageAccountsOf(settings);
     bind(TELEMETRY).toConstantValue(telemetry);
-    bind(BLOBS).toConstantValue(new AzureBlobStore(accounts));
+    const blobs = new AzureBlobStore(accounts);
+    bind(BLOBS).toConstantValue(blobs);
+    bind(FLEET_TABLES).toConstantValue(
+      new DeltaFleetTables(
+        { blobs, clock, storedColumns: (columns) => layOut({ columns, metadata: {} }) },
+        TABLES_CONTAINER,
+      ),
+    );
     bind(PARTNER_SHARE).toConstantValue(new SasPartnerShare(database, accounts, () => new Date()));
     const sender = new ServiceBusMessageSender(serviceBusAccessOf(settings));
     bind(MESSAGES).toConstantValue(sender);

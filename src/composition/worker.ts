@@ -13,6 +13,7 @@ import {
   accountsModule,
   deadLettersModule,
   eventGridModule,
+  tablesModule,
   taskPollModule,
 } from './roles/operations-roles.ts';
 import { deadlineSweepModule, relayModule, sagaModule } from './roles/saga-roles.ts';
@@ -48,6 +49,7 @@ const MODULES: Readonly<Record<string, ContainerModule>> = {
   share: shareModule,
   custody: custodyModule,
   'event-grid': eventGridModule,
+  tables: tablesModule,
   'task-poll': taskPollModule,
   'dead-letters': deadLettersModule,
   accounts: accountsModule,
@@ -71,6 +73,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     'share',
     'custody',
     'event-grid',
+    'tables',
   ],
   sweeps: ['deadline-sweep', 'landing-sweep', 'task-poll'],
 };

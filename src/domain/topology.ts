@@ -15,6 +15,8 @@ export const SAGA_QUEUE = 'saga';
 export const CUSTODY_QUEUE = 'custody';
 /** Passes events on to the Event Grid topic. */
 export const EVENT_GRID_QUEUE = 'event-grid';
+/** Commits to the tables over all measurements of a fleet. */
+export const TABLES_QUEUE = 'tables';
 export const FAILED_MESSAGES_QUEUE = 'failed-messages';
 
 /** The queue of a consumer is named as the consumer; each stage is one. */
@@ -24,7 +26,16 @@ export const CONSUMERS: readonly string[] = [
   ...STAGE_GRAPH.map((definition) => definition.stage),
   CUSTODY_QUEUE,
   EVENT_GRID_QUEUE,
+  TABLES_QUEUE,
 ];
+
+/** What makes rows for the tables of fleets. */
+export const TABLE_EVENTS = [
+  'landfall.data-stream.synchronized.v1',
+  'landfall.data-stream.enriched.v1',
+  'landfall.scenes.detected.v1',
+] as const satisfies readonly MessageType[];
+export type TableEventType = (typeof TABLE_EVENTS)[number];
 
 const SAGA_COMMANDS: readonly MessageType[] = [
   'landfall.stage.expire.v1',

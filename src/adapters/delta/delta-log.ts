@@ -4,16 +4,22 @@ import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { Clock } from '#domain/ports/clock.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
 import { actionsOfCheckpoint, checkpointOf } from './checkpoint-file.ts';
-import { actionsOf, type DeltaAction, linesOf } from './delta-actions.ts';
+import { actionsOf, type DeltaAction, linesOf, type TableProtocol } from './delta-actions.ts';
 import { DeltaState } from './delta-state.ts';
 
 /** A reader starts at the newest checkpoint and reads every commit after it, so this many at most. */
 const COMMITS_PER_CHECKPOINT = 100;
-const READER_VERSION = 1;
-const WRITER_VERSION = 2;
+/** With column mapping; without, 1 and 2 are enough. What lies between asks nothing of us that we do not do. */
+const READER_VERSION_MAX = 2;
+const WRITER_VERSION_MAX = 5;
 const CHECKPOINT_BYTES_MAX = 1024 * 1024 * 1024;
 
-export const PROTOCOL = { minReaderVersion: READER_VERSION, minWriterVersion: WRITER_VERSION };
+/** The oldest protocol that has what a table needs, so that as many programs as possible can read it. */
+export function protocolOf({ mapped }: { readonly mapped: boolean }): TableProtocol {
+  return mapped
+    ? { minReaderVersion: READER_VERSION_MAX, minWriterVersion: WRITER_VERSION_MAX }
+    : { minReaderVersion: 1, minWriterVersion: 2 };
+}
 
 const LastCheckpoint = z.object({ version: z.int().nonnegative(), parts: z.number().nullish() });
 
@@ -139,11 +145,11 @@ export class DeltaLog {
 }
 
 function assertWritable({ protocol }: DeltaState, folder: BlobLocation): void {
-  const { minReaderVersion = READER_VERSION, minWriterVersion = WRITER_VERSION } = protocol ?? {};
-  if (minReaderVersion > READER_VERSION || minWriterVersion > WRITER_VERSION)
+  const { minReaderVersion = 1, minWriterVersion = 2 } = protocol ?? {};
+  if (minReaderVersion > READER_VERSION_MAX || minWriterVersion > WRITER_VERSION_MAX)
     throw new TerminalFailure(
       'not-allowed',
-      `${nameOf(folder)} asks for reader version ${minReaderVersion} and writer version ${minWriterVersion}; another program has raised them, Landfall writes ${READER_VERSION} and ${WRITER_VERSION}. Put a copy of the table in its place that has no such features.`,
+      `${nameOf(folder)} asks for reader version ${minReaderVersion} and writer version ${minWriterVersion}; another program has raised them, and Landfall writes up to ${READER_VERSION_MAX} and ${WRITER_VERSION_MAX}. Put a copy of the table in its place that has no such features.`,
     );
 }
 

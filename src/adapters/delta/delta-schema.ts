@@ -44,11 +44,19 @@ const TYPES: Readonly<Record<TableScalarType, string>> = {
   bytes: 'binary',
 };
 
-/** Fields of a table whose files hold these columns, and the columns whose values stand in the log instead. */
-export function fieldsOf(columns: readonly StoredColumn[]): {
+/** Delta takes these in names only with column mapping ("Column Mapping" of the protocol). */
+const UNUSUAL = /[ ,;{}()\n\t=]/;
+
+export interface DeltaColumns {
   readonly fields: readonly DeltaField[];
+  /** Columns whose values stand in the log instead of in the files. */
   readonly partitionColumns: readonly string[];
-} {
+  /** Names are mapped: `Engine Speed (rpm)` is a legal name then, and the table asks for newer readers. */
+  readonly mapped: boolean;
+}
+
+/** What a table is whose files hold these columns. */
+export function deltaColumnsOf(columns: readonly StoredColumn[]): DeltaColumns {
   const data = columns.flatMap(fieldsOfColumn);
   const taken = new Set(data.map(({ name }) => name.toLowerCase()));
   const partition = PARTITION_COLUMNS.map(({ name, type, description }) => {
@@ -56,7 +64,19 @@ export function fieldsOf(columns: readonly StoredColumn[]): {
     for (let number = 2; taken.has(free); number++) free = `${name}_${number}`;
     return { name: free, type, nullable: true, metadata: { comment: description } };
   });
-  return { fields: [...data, ...partition], partitionColumns: partition.map(({ name }) => name) };
+  const fields = [...data, ...partition];
+  const mapped = fields.some(({ name }) => UNUSUAL.test(name));
+  return {
+    fields: mapped ? fields.map(mappedField) : fields,
+    partitionColumns: partition.map(({ name }) => name),
+    mapped,
+  };
+}
+
+/** Mapped to itself: the files were written before anybody thought of a mapping. */
+function mappedField(field: DeltaField, index: number): DeltaField {
+  const mapping = { 'delta.columnMapping.id': index + 1, 'delta.columnMapping.physicalName': field.name };
+  return { ...field, metadata: { ...field.metadata, ...mapping } };
 }
 
 function fieldsOfColumn({

@@ -7,8 +7,14 @@ import type { MeasurementRows } from '#domain/ports/fleet-tables.ts';
 import { TIME_COLUMN } from '#domain/table-columns.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
 import type { AddFile, DeltaAction } from './delta-actions.ts';
-import { DeltaLog, PROTOCOL } from './delta-log.ts';
-import { extendedSchema, fieldsOf, type StoredColumn, schemaStringOf } from './delta-schema.ts';
+import { DeltaLog, protocolOf } from './delta-log.ts';
+import {
+  type DeltaField,
+  deltaColumnsOf,
+  extendedSchema,
+  type StoredColumn,
+  schemaStringOf,
+} from './delta-schema.ts';
 import type { DeltaState } from './delta-state.ts';
 import { addOf, dataPathOf, partitionValuesOf } from './measurement-file.ts';
 import { copyOnce } from './server-side-copy.ts';
@@ -130,12 +136,13 @@ export class DeltaTable {
 
   /** Makes the table, or gives it the columns it lacks. */
   #tableActions(state: DeltaState, news: readonly MeasurementRows[]): readonly DeltaAction[] {
-    const actions: DeltaAction[] = state.version === -1 ? [{ protocol: PROTOCOL }] : [];
+    const actions: DeltaAction[] = [];
     let metadata = state.metadata;
     for (const { table } of news) {
       if (table === undefined) continue;
-      const { fields, partitionColumns } = fieldsOf(this.#ports.storedColumns(table.columns));
+      const { fields, partitionColumns, mapped } = deltaColumnsOf(this.#ports.storedColumns(table.columns));
       if (metadata === undefined) {
+        actions.push({ protocol: protocolOf({ mapped }) });
         metadata = {
           id: fleetTableIdOf(this.facts.folder.account, this.facts.fleet, this.facts.name),
           name: this.facts.name,
@@ -143,7 +150,7 @@ export class DeltaTable {
           format: { provider: 'parquet', options: {} },
           schemaString: schemaStringOf(fields),
           partitionColumns: [...partitionColumns],
-          configuration: {},
+          configuration: mapped ? mappingOf(fields) : {},
           createdTime: this.#ports.clock.now().getTime(),
         };
         continue;
@@ -177,12 +184,16 @@ export class DeltaTable {
   }
 
   #addOf(rows: MeasurementRows, table: NonNullable<MeasurementRows['table']>) {
-    const { partitionColumns } = fieldsOf(this.#ports.storedColumns(table.columns));
+    const { partitionColumns } = deltaColumnsOf(this.#ports.storedColumns(table.columns));
     const values = partitionValuesOf(rows, partitionColumns);
     const dataPath = dataPathOf(values, table.file.sha256);
     const times = TIME_COLUMNS[this.facts.kind];
     return { dataPath, add: addOf(table, dataPath, values, times, this.#ports.clock.now()) };
   }
+}
+
+function mappingOf(fields: readonly DeltaField[]): Record<string, string> {
+  return { 'delta.columnMapping.mode': 'name', 'delta.columnMapping.maxColumnId': String(fields.length) };
 }
 
 /** Of the log's transactions: within a table, a measurement is an application and its generation the version. */

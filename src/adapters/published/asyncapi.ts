@@ -12,6 +12,8 @@ import {
   LANDING_QUEUE,
   SAGA_INPUTS,
   SAGA_QUEUE,
+  TABLE_EVENTS,
+  TABLES_QUEUE,
 } from '#domain/topology.ts';
 
 /**
@@ -144,6 +146,7 @@ function operation(action: 'send' | 'receive', channel: string, summary: string,
 function messagesOf(consumer: string): readonly string[] {
   if (consumer === LANDING_QUEUE) return [BLOB_EVENT];
   if (consumer === EVENT_GRID_QUEUE) return EVENTS;
+  if (consumer === TABLES_QUEUE) return TABLE_EVENTS;
   if (consumer === SAGA_QUEUE) return SAGA_INPUTS;
   return COMMANDS.filter((type) =>
     type === 'landfall.stage.conclude.v1'
@@ -163,6 +166,8 @@ function queueDescription(consumer: string): string {
       return 'Queue of the moves between Landing, the error zone and the archive.';
     case EVENT_GRID_QUEUE:
       return 'Queue of the relay to the Event Grid topic.';
+    case TABLES_QUEUE:
+      return 'Queue of the committer of the tables of fleets.';
     default:
       return `Queue of the stage ${consumer}.`;
   }

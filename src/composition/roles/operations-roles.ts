@@ -1,7 +1,8 @@
 import { ContainerModule } from 'inversify';
-import { EVENT_GRID_QUEUE, FAILED_MESSAGES_QUEUE } from '#domain/topology.ts';
+import { EVENT_GRID_QUEUE, FAILED_MESSAGES_QUEUE, TABLES_QUEUE } from '#domain/topology.ts';
 import { collectDeadLetter } from '#handlers/operations/collect-dead-letters.ts';
 import { pollTasks } from '#handlers/operations/poll-tasks.ts';
+import { tablesHandler } from '#handlers/publish-tables.ts';
 import { consumerRole, messageRole } from '../consumer-role.ts';
 import { periodicRole } from '../periodic-role.ts';
 import { registerAccounts } from '../register-accounts.ts';
@@ -11,6 +12,7 @@ import {
   CLOCK,
   EVENT_PUBLISHER,
   FAILED_MESSAGES,
+  FLEET_TABLES,
   MESSAGES,
   METADATA_STORE,
   ROLES,
@@ -22,6 +24,8 @@ import {
 import { TASKS_CONTAINER } from '../zone-containers.ts';
 
 const CONCURRENCY = 4;
+/** What waits for one commit goes into the next together; so many may wait. */
+const TABLES_CONCURRENCY = 32;
 const RUNS_PER_POLL_MAX = 1000;
 
 /** Drains our dead letters into the metadata store. */
@@ -57,6 +61,20 @@ export const eventGridModule = new ContainerModule(({ bind }) => {
         publisher.publish([message]),
       ),
     [SETTINGS, EVENT_PUBLISHER, TELEMETRY],
+  );
+});
+
+/** Commits to the tables of fleets. One process of it, so that a table has one committer. */
+export const tablesModule = new ContainerModule(({ bind }) => {
+  bind(ROLES).toResolvedValue(
+    (settings, blobs, tables, accounts, metadata, telemetry) =>
+      messageRole(
+        { settings, telemetry },
+        TABLES_QUEUE,
+        TABLES_CONCURRENCY,
+        tablesHandler({ blobs, tables, accounts, metadata, telemetry }),
+      ),
+    [SETTINGS, BLOBS, FLEET_TABLES, ACCOUNTS, METADATA_STORE, TELEMETRY],
   );
 });
 

@@ -28,6 +28,10 @@ const COLUMNS: readonly TableColumn[] = [
   { name: 'gear', type: 'int32' },
   { name: 'phase', type: 'string' },
 ];
+/** As recorders without messages name their channels. */
+const UNUSUAL = COLUMNS.map((column) =>
+  column.name === 'gear' ? { ...column, name: 'Gear {chosen} (1/n), =;' } : column,
+);
 /** Microseconds and a rest that only the int64 column keeps. */
 const STARTS_NS = 1_780_000_000_123_456_789n;
 
@@ -57,10 +61,16 @@ describe('Delta tables as delta-rs and pandas see them', function () {
   });
 
   /** As many rows as the generation counts tens. */
-  async function commit(measurementId: string, vin: string, generation: number): Promise<MeasurementRows> {
+  async function commit(
+    measurementId: string,
+    vin: string,
+    generation: number,
+    columns = COLUMNS,
+    to = place,
+  ): Promise<MeasurementRows> {
     const rowCount = 10 * generation;
     const path = join(folder, `${randomUUID()}.parquet`);
-    const open = await writer.open(path, { columns: COLUMNS, metadata: {} });
+    const open = await writer.open(path, { columns, metadata: {} });
     const index = Array.from({ length: rowCount }, (_, row) => row);
     await open.append({
       rowCount,
@@ -85,31 +95,31 @@ describe('Delta tables as delta-rs and pandas see them', function () {
       vin,
       date: '2026-05-28',
       table: {
-        columns: COLUMNS,
+        columns,
         file: { ...location, sizeBytes: content.length, sha256 },
         rowCount,
         startTime: '2026-05-28T20:26:40.123456789Z',
         endTime: '2026-05-28T20:26:49.623456789Z',
       },
     };
-    await tables.replace(place, rows);
+    await tables.replace(to, rows);
     return rows;
   }
 
-  async function seen(): Promise<SeenTable> {
+  async function seen(of = place): Promise<SeenTable> {
     const root = mkdtempSync(join(folder, 'tables-'));
     for await (const { location } of blobs.list({
       account: place.account,
       container: 'tables',
-      path: 'north/',
+      path: `${of.fleet}/`,
     })) {
       const path = join(root, location.path);
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, await blobs.read(location));
     }
-    const [file] = await tables.files(place);
+    const [file] = await tables.files(of);
     return JSON.parse(
-      runPython(python, ['test/conformance/tables/read_table.py', join(root, 'north', file?.table ?? '')]),
+      runPython(python, ['test/conformance/tables/read_table.py', join(root, of.fleet, file?.table ?? '')]),
     );
   }
 
@@ -149,6 +159,15 @@ describe('Delta tables as delta-rs and pandas see them', function () {
     assert.equal(table.rows.length, 30);
     const generations = table.rows.filter((row) => row['measurement_id'] === first);
     assert.deepEqual(new Set(generations.map((row) => row['generation'])), new Set([2]));
+  });
+
+  it('channel names with blanks and brackets are read by those names', async () => {
+    const south = { ...place, fleet: 'south' };
+    await commit(first, 'V1', 1, UNUSUAL, south);
+    const table = await seen(south);
+    assert.equal(table.types['Gear {chosen} (1/n), =;'], 'int32');
+    assert.equal(table.rows[9]?.['Gear {chosen} (1/n), =;'], 8);
+    assert.equal(table.rows[9]?.['measurement_id'], first);
   });
 
   it('a checkpoint alone is as good as the commits before it', async () => {

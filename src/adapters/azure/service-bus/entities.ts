@@ -9,6 +9,8 @@ import {
   LANDING_QUEUE,
   SAGA_EVENTS,
   SAGA_QUEUE,
+  TABLE_EVENTS,
+  TABLES_QUEUE,
 } from '#domain/topology.ts';
 
 /**
@@ -54,6 +56,7 @@ export function serviceBusEntities(): object {
             topic(EVENTS_TOPIC, [
               forwardingSubscription(SAGA_QUEUE, byTypes(SAGA_EVENTS)),
               forwardingSubscription(EVENT_GRID_QUEUE, everything()),
+              forwardingSubscription(TABLES_QUEUE, byTypes(TABLE_EVENTS)),
               ...FOREIGN_SUBSCRIBERS.map(foreignSubscription),
             ]),
           ],
