@@ -39,8 +39,11 @@ export interface StreamUse {
 }
 
 const STEP_BYTES = 1 << 22;
-/** Steps under way at once: while the oldest is looked at, the next ones are read and inflated on other threads. */
-const AHEAD_STEPS_MAX = 3;
+/**
+ * While a step is looked at, the next one is read and inflated on another thread. With more of them the event loop would
+ * be held up: what is finished in one of its turns is handled in the next, all at once.
+ */
+const AHEAD_STEPS_MAX = 2;
 const AHEAD_BYTES_MAX = 1 << 25;
 
 /** The stream behind a data link, in order. Nothing is read before the first piece is asked for. */

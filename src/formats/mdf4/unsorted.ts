@@ -2,7 +2,6 @@ import type { ColumnBatch, LossCounter, VariableValues } from '../recording-read
 import { type Piece, piecesOf, type StreamSource } from './data-stream.ts';
 import type { Records } from './field-values.ts';
 import { type ChannelGroup, type DataGroup, GROUP_IS_VLSD } from './model.ts';
-import { VariableBuilder } from './text-values.ts';
 
 /**
  * Takes apart a data group in which the records of several channel groups lie mixed, each behind the id of its group
@@ -59,26 +58,30 @@ export class RecordSorter {
   ): AsyncGenerator<SortedBatch> {
     const cutter = new RecordCutter(this.#dataGroup.recordIdBytes, this.#slots);
     let isLost = false;
-    for await (const piece of piecesOf(this.#source, this.#dataGroup.dataLink)) {
+    const skipped = new SkippedBytes(this.#loss);
+    for await (const piece of piecesOf(this.#source, this.#dataGroup.dataLink, { stepBytes: STEP_BYTES })) {
       if (piece.kind === 'lost') {
+        skipped.count();
         this.#loss.add(0, (piece.sizeBytes ?? 0) + cutter.dropPartial(), piece.reason);
         this.#breakOffStreams();
         continue;
       }
       if (isLost && !piece.startsBlock) {
-        this.#loss.add(0, piece.bytes.length, 'the records of a block cannot be told apart to its end');
+        skipped.add(piece.bytes.length);
         continue;
       }
+      skipped.count();
       const stopped = cutter.cut(piece);
       isLost = stopped !== undefined;
       const waitingBytes = this.#bufferedBytes();
-      if (waitingBytes >= WAITING_BYTES_MAX) yield* this.#flush(ready, waitingBytes >= WAITING_BYTES_MAX * 8);
+      if (waitingBytes >= WAITING_BYTES_MAX) yield* this.#flush(ready, waitingBytes >= OVERDUE_BYTES);
       if (stopped?.isPadding) break;
       if (stopped !== undefined) {
         this.#loss.add(0, stopped.bytesLeft, stopped.reason);
         this.#breakOffStreams();
       }
     }
+    skipped.count();
     const partial = cutter.dropPartial();
     const isCounted = !this.#source.unfinished.cycleCounters;
     if (partial > 0) {
@@ -127,14 +130,41 @@ export class RecordSorter {
   }
 }
 
+/** What follows an unknown record id, to the end of its block: one loss, in however many pieces it is read. */
+class SkippedBytes {
+  readonly #loss: LossCounter;
+  #sizeBytes = 0;
+  #counted = 0;
+
+  constructor(loss: LossCounter) {
+    this.#loss = loss;
+  }
+
+  add(sizeBytes: number): void {
+    this.#sizeBytes += sizeBytes;
+  }
+
+  count(): void {
+    if (this.#sizeBytes === 0) return;
+    this.#counted += 1;
+    const reason = `the records of block ${this.#counted} with an unknown record id cannot be told apart to its end: ${this.#sizeBytes} bytes`;
+    this.#loss.add(0, this.#sizeBytes, reason);
+    this.#sizeBytes = 0;
+  }
+}
+
 export interface SortedBatch {
   readonly group: ChannelGroup;
   readonly records: Records;
   readonly firstRow: number;
 }
 
-/** Records and variable values held back together; about what a block may be. */
-const WAITING_BYTES_MAX = 1 << 23;
+/** Taking records apart costs ten times what reading them does: small steps, so that the event loop gets its turns. */
+const STEP_BYTES = 1 << 20;
+/** Records and variable values held back together. */
+const WAITING_BYTES_MAX = 1 << 22;
+/** Values that have not come by then are not waited for any longer. */
+const OVERDUE_BYTES = 1 << 26;
 
 interface Slot {
   readonly group: ChannelGroup;
@@ -237,6 +267,12 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** Records and payloads are short: for them a loop is faster than a view and a copy. */
+function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, place: number): void {
+  if (end - start > 64) to.set(from.subarray(start, end), place);
+  else for (let at = start, into = place; at < end; at++, into++) to[into] = from[at]!;
+}
+
 /** Fixed records of one group, growing at the end and taken from the front. */
 class RecordBuffer {
   readonly #strideBytes: number;
@@ -256,11 +292,7 @@ class RecordBuffer {
 
   append(from: Uint8Array, start: number, end: number): void {
     if (this.#end + end - start > this.#bytes.length) this.#grow(end - start);
-    const bytes = this.#bytes;
-    let to = this.#end;
-    // Records are short: a loop is faster than a view and a copy.
-    if (end - start <= 64) for (let at = start; at < end; at++) bytes[to++] = from[at]!;
-    else bytes.set(from.subarray(start, end), to);
+    copy(from, start, end, this.#bytes, this.#end);
     this.#end += end - start;
     this.count += 1;
   }
@@ -319,7 +351,7 @@ export class VariableStream {
       grown.set(this.#bytes.subarray(0, this.#end));
       this.#bytes = grown;
     }
-    this.#bytes.set(from.subarray(start, end), this.#end);
+    copy(from, start, end, this.#bytes, this.#end);
     this.#end += size;
   }
 
@@ -343,24 +375,33 @@ export class VariableStream {
     column: ColumnBatch & { readonly values: VariableValues };
     missing: number;
   } {
-    const builder = new VariableBuilder(places.length, places.length * 8);
-    const validity = new Uint8Array(places.length).fill(1);
-    const nothing = new Uint8Array(0);
+    const count = places.length;
+    const starts = new Uint32Array(count);
+    const offsets = new Uint32Array(count + 1);
+    let validity: Uint8Array | undefined;
     let missing = 0;
-    for (let row = 0; row < places.length; row++) {
+    for (let row = 0; row < count; row++) {
       const place = this.#hasOffsets ? places[row]! : this.#base + this.#read;
       const end = this.#valueEnd(place);
+      let length = 0;
       if (end === undefined) {
+        validity ??= new Uint8Array(count).fill(1);
         validity[row] = 0;
         missing += 1;
-        builder.add(nothing);
       } else {
-        builder.add(this.#bytes.subarray(place - this.#base + 4, end));
+        starts[row] = place - this.#base + 4;
+        length = end - starts[row]!;
         this.#read = Math.max(this.#read, end);
       }
+      offsets[row + 1] = offsets[row]! + length;
     }
-    const values = builder.done();
-    return { column: missing === 0 ? { values } : { values, validity }, missing };
+    const bytes = new Uint8Array(offsets[count]!);
+    for (let row = 0; row < count; row++) {
+      const start = starts[row]!;
+      copy(this.#bytes, start, start + offsets[row + 1]! - offsets[row]!, bytes, offsets[row]!);
+    }
+    const values: VariableValues = { kind: 'variable', offsets, bytes };
+    return { column: validity === undefined ? { values } : { values, validity }, missing };
   }
 
   /** Drops what has been read. */
