@@ -15,7 +15,7 @@ export interface Block {
 
 const GAP_BYTES_MAX = 1 << 16;
 const READ_BYTES_MAX = 1 << 22;
-const KEPT_BYTES_MAX = 1 << 25;
+const KEPT_BYTES_MAX = 1 << 24;
 const READS_AT_ONCE = 8;
 
 /**
