@@ -1,4 +1,4 @@
-"""One measurement of a Python peer: peer.py <format> <file> <columns|parquet> <folder> <seconds>
+"""One measurement of a Python peer: peer.py <format> <file> <columns|channel|parquet> <folder> <seconds> [channel]
 
 Prints JSON as measurement.ts describes it. Messages are read one by one, so those readers stop after <seconds> and
 say what share of the file they got through. Each peer is used as its own documentation shows.
@@ -11,11 +11,14 @@ import sys
 import time
 
 
-def mdf4(path, mode, folder, deadline):
+def mdf4(path, mode, folder, deadline, channel):
     from asammdf import MDF
 
     rows = values = 0
     with MDF(path) as mdf:
+        if mode == "channel":
+            count = len(mdf.get(channel))
+            return count, count, 1
         for number, group in enumerate(mdf.groups):
             if mode == "parquet":
                 frame = mdf.get_group(number)
@@ -23,16 +26,22 @@ def mdf4(path, mode, folder, deadline):
                 rows, values = rows + len(frame), values + frame.size
                 continue
             wanted = [(None, number, channel) for channel in range(1, len(group.channels))]
+            if not wanted:
+                continue
             signals = mdf.select(wanted)
             rows += len(signals[0])
             values += sum(len(signal) for signal in signals)
     return rows, values, 1
 
 
-def tdms(path, mode, folder, deadline):
+def tdms(path, mode, folder, deadline, channel):
     from nptdms import TdmsFile
 
     rows = values = 0
+    if mode == "channel":
+        with TdmsFile.open(path) as file:
+            count = len(file.groups()[0][channel][:])
+        return count, count, 1
     file = TdmsFile.read(path)
     for number, group in enumerate(file.groups()):
         if mode == "parquet":
@@ -109,7 +118,7 @@ def messages(stream, count, mode, folder, deadline):
     return rows, rows * 42, rows / count
 
 
-def rosbag(path, mode, folder, deadline):
+def rosbag(path, mode, folder, deadline, _channel):
     from rosbags.rosbag1 import Reader
     from rosbags.typesys import Stores, get_typestore
 
@@ -119,7 +128,7 @@ def rosbag(path, mode, folder, deadline):
         return messages(stream, reader.message_count, mode, folder, deadline)
 
 
-def rosbag2(path, mode, folder, deadline):
+def rosbag2(path, mode, folder, deadline, _channel):
     from rosbags.rosbag2 import Reader
     from rosbags.typesys import Stores, get_typestore
 
@@ -129,7 +138,7 @@ def rosbag2(path, mode, folder, deadline):
         return messages(stream, reader.message_count, mode, folder, deadline)
 
 
-def mcap(path, mode, folder, deadline):
+def mcap(path, mode, folder, deadline, _channel):
     from mcap.reader import make_reader
     from mcap_ros2.decoder import DecoderFactory
 
@@ -156,13 +165,13 @@ def peak_rss_bytes():
 
 
 def main():
-    name, path, mode, folder, seconds = sys.argv[1:]
+    name, path, mode, folder, seconds, *channel = sys.argv[1:]
     # Loading the libraries is not measured, on neither side.
     for module in MODULES[name]:
         importlib.import_module(module)
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
-    rows, values, share = globals()[name](path, mode, folder, started + float(seconds))
+    rows, values, share = globals()[name](path, mode, folder, started + float(seconds), *(channel or [None]))
     elapsed = time.perf_counter() - started
     usage = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({
