@@ -14,8 +14,12 @@ export interface TakenRecords {
 /** Rows of a group without value bytes (all channels virtual) exist only by its counter, which cannot be checked. */
 const RECORDLESS_ROWS_MAX = 1 << 24;
 
-/** Lost records are stepped over one by one; a file that claims to have lost more than this is not followed further. */
+/**
+ * Lost records are stepped over one by one. A file that claims to have lost more than this, or more than its own size
+ * could hold even compressed, is not followed further.
+ */
 const LOST_BYTES_MAX = 2 ** 31;
+const INFLATION_MAX = 100;
 
 /** How records are going to be used. */
 export interface RecordUse {
@@ -48,21 +52,20 @@ export class SortedRecords {
     const apart = isColumnOriented && group.invalidationBytes > 0;
     const valueBytes = isColumnOriented ? group.dataBytes : group.dataBytes + group.invalidationBytes;
     this.#rowsMax = claimedRows(source, group, valueBytes);
+    const lostBytesMax = Math.min(LOST_BYTES_MAX, source.reader.sizeBytes * INFLATION_MAX);
     this.#values = new ByteFlow(
       piecesOf(source, dataGroup.dataLink, {
         stepBytes: Math.max(1, valueBytes) * batchRows,
         aheadBytesMax,
         wantedBytes: wantedBytesOf(channels, group, valueBytes),
       }),
-      valueBytes,
-      this.#rowsMax === Number.POSITIVE_INFINITY,
+      { strideBytes: valueBytes, countsRest: this.#rowsMax === Number.POSITIVE_INFINITY, lostBytesMax },
       loss,
     );
     this.#invalidation = apart
       ? new ByteFlow(
           piecesOf(source, dataGroup.dataLink, { kind: 'invalidation', aheadBytesMax }),
-          group.invalidationBytes,
-          false,
+          { strideBytes: group.invalidationBytes, countsRest: false, lostBytesMax },
           loss,
         )
       : undefined;
@@ -144,14 +147,19 @@ class ByteFlow {
   /** The piece at hand: real bytes, or a number of lost ones. */
   #bytes: Uint8Array = new Uint8Array(0);
   #lostBytes = 0;
-  #lostBytesLeft = LOST_BYTES_MAX;
+  #lostBytesLeft: number;
   #ended = false;
 
   /** `countsRest`: whether nobody else will count a record that is there only in part. */
-  constructor(pieces: AsyncGenerator<Piece>, strideBytes: number, countsRest: boolean, loss: LossCounter) {
-    this.#countsRest = countsRest;
+  constructor(
+    pieces: AsyncGenerator<Piece>,
+    cut: { readonly strideBytes: number; readonly countsRest: boolean; readonly lostBytesMax: number },
+    loss: LossCounter,
+  ) {
+    this.#countsRest = cut.countsRest;
+    this.#lostBytesLeft = cut.lostBytesMax;
     this.#pieces = pieces;
-    this.strideBytes = strideBytes;
+    this.strideBytes = cut.strideBytes;
     this.#loss = loss;
   }
 

@@ -56,7 +56,9 @@ export async function tablesOf(
       if (dataGroup.recordIdBytes === 0 && dataGroup.channelGroups[0] !== group) {
         throw new Mdf4Damage('it shares a data group whose records carry no id');
       }
-      const members = [{ dataGroup, group }, ...(followers.get(group.offset) ?? [])];
+      // Rows of groups in one list of records come in any order: nothing outside can go row by row with them.
+      const apart = dataGroup.recordIdBytes === 0 ? (followers.get(group.offset) ?? []) : [];
+      const members = [{ dataGroup, group }, ...apart];
       tables.push(await tableOf(reader, members, names.unique(nameOf(group, index)), rowsAreCounted, loss));
     } catch (error) {
       if (!(error instanceof Mdf4Damage)) throw error;

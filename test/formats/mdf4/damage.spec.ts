@@ -84,6 +84,39 @@ describe('a damaged MDF 4 file', () => {
     assert.deepEqual(await readTables(reader), {});
   });
 
+  it('whose records in any order are said to be the master of another group keeps both tables apart', async () => {
+    const reader = await openBytes(
+      mdfBytes({
+        ...header({ dataGroup: 'mixed' }),
+        ...dataGroup('mixed', 'first', 'records', 1, 'own'),
+        ...dataGroup('own', 'second', 'values'),
+        ...channelGroup({ label: 'first', first: 'a', recordId: 1, cycles: 2, dataBytes: 1 }),
+        ...channelGroup({ label: 'second', first: 'b', cycles: 2, dataBytes: 1, flags: 8, master: 'first' }),
+        ...channel({ label: 'a' }),
+        ...channel({ label: 'b' }),
+        records: { id: 'DT', data: u8(1, 10, 1, 20) },
+        values: { id: 'DT', data: u8(30, 40) },
+      }),
+    );
+    const tables = await readTables(reader);
+    assert.deepEqual(tables['first']?.columns, { a: [10, 20] });
+    assert.deepEqual(tables['second']?.columns, { b: [30, 40] });
+  });
+
+  it('that claims to have lost more than it could ever hold is not followed record by record', async () => {
+    const list = {
+      id: 'DL',
+      links: ['', 'a', 1, 'c'],
+      data: all(u8(0, 0, 0, 0), u32(3), u64(0), u64(3000), u64(3000 + 2 ** 31)),
+    };
+    const { rows, loss } = await rowsAndLoss(
+      mdfBytes(file({ data: list, a: dt(0, 3000), c: dt(3000, 10_000) }, 0)),
+    );
+    assert.deepEqual(rows, range(0, 300));
+    assert.ok(loss.bytes >= 2 ** 31);
+    assert.equal(loss.records, 0);
+  });
+
   it('with a counter of 0 and data gives the data', async () => {
     assert.equal((await rowsAndLoss(mdfBytes(file({ data: dt(0, 10_000) }, 0)))).rows.length, ROWS);
   });
