@@ -50,26 +50,34 @@ export function createDecompressors(): Decompressors {
     },
     zstd: (compressed, sizeBytesMax, end = 'whole') => {
       const options = {
-        ...outputOf(sizeBytesMax),
+        ...outputOf(compressed, sizeBytesMax),
         finishFlush: end === 'whole' ? constants.ZSTD_e_end : constants.ZSTD_e_flush,
       };
-      return sizeBytesMax > AT_ONCE_BYTES_MAX
+      return options.chunkSize > AT_ONCE_BYTES_MAX
         ? boundedLater('zstd', compressed, sizeBytesMax, zstdDecompressLater(compressed, options))
         : bounded('zstd', compressed, sizeBytesMax, () => zstdDecompressSync(compressed, options));
     },
     // On a thread of the pool: its blocks are taken several at a time.
     deflate: (compressed, sizeBytesMax) =>
-      boundedLater('deflate', compressed, sizeBytesMax, inflateLater(compressed, outputOf(sizeBytesMax))),
+      boundedLater(
+        'deflate',
+        compressed,
+        sizeBytesMax,
+        inflateLater(compressed, outputOf(compressed, sizeBytesMax)),
+      ),
   };
 }
 
 const OUTPUT_CHUNK_BYTES_MAX = 1 << 24;
-const OUTPUT_CHUNK_BYTES_MIN = 1 << 10;
+const OUTPUT_CHUNK_BYTES_MIN = 1 << 14;
+/** What compresses better than this comes in several pieces. */
+const USUAL_RATIO_MAX = 8;
 
-/** One piece of output of the expected size, instead of many that are put together. */
-function outputOf(sizeBytesMax: number): { maxOutputLength: number; chunkSize: number } {
+/** One piece of output of about the expected size, instead of many that are put together. */
+function outputOf(compressed: Uint8Array, sizeBytesMax: number) {
+  const expected = Math.max(OUTPUT_CHUNK_BYTES_MIN, compressed.length * USUAL_RATIO_MAX);
   // One byte more: when the piece is full to the last byte, zlib asks for another.
-  const chunkSize = Math.min(OUTPUT_CHUNK_BYTES_MAX, Math.max(OUTPUT_CHUNK_BYTES_MIN, sizeBytesMax + 1));
+  const chunkSize = Math.max(1 << 10, Math.min(OUTPUT_CHUNK_BYTES_MAX, expected, sizeBytesMax + 1));
   return { maxOutputLength: Math.max(1, sizeBytesMax), chunkSize };
 }
 
