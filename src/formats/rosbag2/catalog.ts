@@ -30,7 +30,8 @@ export async function readCatalog(
 ): Promise<Rosbag2Catalog | undefined> {
   const tables = new Map<string, Table>();
   let timeIndexPage: number | undefined;
-  for await (const { values } of pages.rows(1, onDamage)) {
+  const entries = (await Array.fromAsync(pages.rows(1, onDamage))).flat();
+  for (const { values } of entries) {
     const [type, name, , rootPage, sql] = values;
     if (type === 'table' && typeof rootPage === 'number') {
       tables.set(String(name), { rootPage, ...columnsOf(String(sql)) });
@@ -120,12 +121,14 @@ async function* rowsOf(
   { rootPage, columns, keyColumn }: Table,
   onDamage: (what: string) => void,
 ): AsyncGenerator<Row> {
-  for await (const { rowId, values } of pages.rows(rootPage, onDamage)) {
-    const row = new Map<string, SqliteValue>();
-    for (const [i, column] of columns.entries()) {
-      row.set(column, column === keyColumn ? Number(rowId) : (values[i] ?? null));
+  for await (const rows of pages.rows(rootPage, onDamage)) {
+    for (const { rowId, values } of rows) {
+      const row = new Map<string, SqliteValue>();
+      for (const [i, column] of columns.entries()) {
+        row.set(column, column === keyColumn ? Number(rowId) : (values[i] ?? null));
+      }
+      yield row;
     }
-    yield row;
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../byte-source.ts';
-import { uncompressedMessage } from '../messages/compressed-message.ts';
+import { isCompressedMessage, uncompressedMessage } from '../messages/compressed-message.ts';
 import { decoderOf, type MessageEncoding } from '../messages/decoder-of.ts';
 import { MessageTable } from '../messages/message-table.ts';
 import { MessageDefinitionError } from '../messages/message-type.ts';
@@ -93,30 +93,32 @@ class Rosbag2Reader implements RecordingReader {
     const gaps = new RowGaps(this.#options.name, this.#pages.rowsMax, loss);
     const pending = new Map<MessageTable, PendingMessages>();
     const { messagesPage, messageColumns } = this.#catalog;
-    const rows = this.#pages.rows(messagesPage, (what) => gaps.damage(what));
-    for await (const { rowId, values } of rows) {
-      gaps.row(rowId);
-      const topicId = values[messageColumns.topicId];
-      const timestamp = values[messageColumns.timestamp];
-      const data = values[messageColumns.data];
-      const table = typeof topicId === 'number' ? this.#tables.get(topicId) : undefined;
-      if (table === undefined || !(data instanceof Uint8Array) || !isInteger(timestamp)) {
-        loss.add(
-          1,
-          0,
-          `${this.#options.name}: row ${rowId} is a message without a known topic, a time or data`,
-        );
-        continue;
-      }
-      if (!(selection.tables?.includes(table.summary.name) ?? true)) continue;
-      const message = await uncompressedMessage(data, this.#options, loss);
-      if (message === undefined) continue;
-      const messages = pending.get(table) ?? new PendingMessages();
-      pending.set(table, messages);
-      messages.add(BigInt(timestamp), message);
-      if (messages.isFull) {
-        pending.delete(table);
-        yield* messages.batches(table, selection, loss);
+    const pages = this.#pages.rows(messagesPage, (what) => gaps.damage(what));
+    for await (const rows of pages) {
+      for (const { rowId, values } of rows) {
+        gaps.row(rowId);
+        const topicId = values[messageColumns.topicId];
+        const timestamp = values[messageColumns.timestamp];
+        const data = values[messageColumns.data];
+        const table = typeof topicId === 'number' ? this.#tables.get(topicId) : undefined;
+        if (table === undefined || !(data instanceof Uint8Array) || !isInteger(timestamp)) {
+          const what = 'is a message without a known topic, a time or data';
+          loss.add(1, 0, `${this.#options.name}: row ${rowId} ${what}`);
+          continue;
+        }
+        if (!(selection.tables?.includes(table.summary.name) ?? true)) continue;
+        // Waiting for what is there already would cost more than the rest of the row.
+        const message = isCompressedMessage(data)
+          ? await uncompressedMessage(data, this.#options, loss)
+          : data;
+        if (message === undefined) continue;
+        const messages = pending.get(table) ?? new PendingMessages();
+        pending.set(table, messages);
+        messages.add(BigInt(timestamp), message);
+        if (messages.isFull) {
+          pending.delete(table);
+          yield* messages.batches(table, selection, loss);
+        }
       }
     }
     gaps.end(this.#pages.rowIdMax);

@@ -94,10 +94,10 @@ export class SqlitePages {
   }
 
   /**
-   * Rows of the table whose tree begins at `rootPage`, in order of row id. Pages and rows that are damaged are
-   * told to `onDamage` and left out.
+   * Rows of the table whose tree begins at `rootPage`, in order of row id, some of a page at a time. Pages and rows that
+   * are damaged are told to `onDamage`, behind the rows in front of them, and left out.
    */
-  async *rows(rootPage: number, onDamage: (what: string) => void): AsyncGenerator<SqliteRow> {
+  async *rows(rootPage: number, onDamage: (what: string) => void): AsyncGenerator<readonly SqliteRow[]> {
     const seen = new Set<number>();
     const pending = [{ page: rootPage, depth: 0 }];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
@@ -145,7 +145,7 @@ export class SqlitePages {
 
   async #indexEntry({ bytes }: TreePage, cell: number): Promise<readonly SqliteValue[]> {
     const reader = new VarintReader(bytes.subarray(0, this.#usableBytes), cell);
-    const payloadBytes = Number(reader.varint());
+    const payloadBytes = reader.number();
     // Index entries of rosbag2 are two integers; longer ones are none of its.
     return recordValues(sliceOf(bytes, reader.at, Math.min(payloadBytes, this.#usableBytes)));
   }
@@ -154,18 +154,26 @@ export class SqlitePages {
     tree: TreePage,
     page: number,
     onDamage: (what: string) => void,
-  ): AsyncGenerator<SqliteRow> {
+  ): AsyncGenerator<readonly SqliteRow[]> {
+    const bytes = tree.bytes.subarray(0, this.#usableBytes);
+    let rows: SqliteRow[] = [];
     for (const cell of tree.cells) {
-      let row: SqliteRow;
       try {
-        row = await this.#row(tree, cell);
+        const row = this.#row(bytes, cell);
+        const isLong = row instanceof Promise;
+        rows.push(isLong ? await row : row);
+        // Long rows are as long as a message can be: not many of them at once.
+        if (!isLong) continue;
+        yield rows;
+        rows = [];
       } catch (error) {
         if (!(error instanceof SqlitePageError)) throw error;
+        if (rows.length > 0) yield rows;
+        rows = [];
         onDamage(`a row on page ${page}: ${error.message}`);
-        continue;
       }
-      yield row;
     }
+    if (rows.length > 0) yield rows;
   }
 
   async #treePage(page: number): Promise<TreePage> {
@@ -201,22 +209,27 @@ export class SqlitePages {
     }
   }
 
-  async #row({ bytes }: TreePage, cell: number): Promise<SqliteRow> {
-    const reader = new VarintReader(bytes.subarray(0, this.#usableBytes), cell);
-    const payloadBytes = Number(reader.varint());
+  /** Waits only for rows that go on in further pages. */
+  #row(bytes: Uint8Array, cell: number): SqliteRow | Promise<SqliteRow> {
+    const reader = new VarintReader(bytes, cell);
+    const payloadBytes = reader.number();
     const rowId = BigInt.asIntN(64, reader.varint());
     if (payloadBytes > PAYLOAD_BYTES_MAX || payloadBytes > this.#source.sizeBytes) {
       throw new SqlitePageError(`it claims ${payloadBytes} bytes`);
     }
-    const payload = await this.#payload(bytes, reader.at, payloadBytes);
-    return { rowId, values: recordValues(payload) };
+    if (payloadBytes <= this.#usableBytes - 35) {
+      return { rowId, values: recordValues(sliceOf(bytes, reader.at, payloadBytes)) };
+    }
+    return this.#longPayload(bytes, reader.at, payloadBytes).then((payload) => ({
+      rowId,
+      values: recordValues(payload),
+    }));
   }
 
-  /** The payload, which goes on in overflow pages where it does not fit its page (section 1.6). */
-  async #payload(bytes: Uint8Array, at: number, payloadBytes: number): Promise<Uint8Array> {
+  /** A payload that does not fit its page and goes on in overflow pages (section 1.6). */
+  async #longPayload(bytes: Uint8Array, at: number, payloadBytes: number): Promise<Uint8Array> {
     const usable = this.#usableBytes;
     const localMax = usable - 35;
-    if (payloadBytes <= localMax) return sliceOf(bytes, at, payloadBytes);
     const localMin = Math.floor(((usable - 12) * 32) / 255) - 23;
     const spread = localMin + ((payloadBytes - localMin) % (usable - 4));
     const localBytes = spread <= localMax ? spread : localMin;
@@ -284,6 +297,8 @@ function sliceOf(bytes: Uint8Array, at: number, lengthBytes: number): Uint8Array
   return bytes.subarray(at, at + lengthBytes);
 }
 
+const SHORT_VARINT_BYTES = 7;
+
 class VarintReader {
   at: number;
   readonly #bytes: Uint8Array;
@@ -291,6 +306,21 @@ class VarintReader {
   constructor(bytes: Uint8Array, at: number) {
     this.#bytes = bytes;
     this.at = at;
+  }
+
+  /** As a number, without a BigInt for the usual short ones; exact up to 2^53. */
+  number(): number {
+    const start = this.at;
+    let value = 0;
+    for (let i = 0; i < SHORT_VARINT_BYTES; i += 1) {
+      const byte = this.#bytes[this.at];
+      if (byte === undefined) throw new SqlitePageError('a number does not fit its page');
+      this.at += 1;
+      value = value * 128 + (byte & 0x7f);
+      if (byte < 0x80) return value;
+    }
+    this.at = start;
+    return Number(this.varint());
   }
 
   /** Big-endian groups of 7 bits, at most 9 bytes, of which the last gives 8 bits. */
@@ -314,12 +344,12 @@ const INTEGER_BYTES = [0, 1, 2, 3, 4, 6, 8];
 /** The values of a record: a header of serial types, then the values (section 2.1). */
 function recordValues(payload: Uint8Array): SqliteValue[] {
   const header = new VarintReader(payload, 0);
-  const headerBytes = Number(header.varint());
+  const headerBytes = header.number();
   if (headerBytes > payload.length) throw new SqlitePageError('its header is longer than the row');
   const values: SqliteValue[] = [];
   let at = headerBytes;
   while (header.at < headerBytes) {
-    const serialType = Number(header.varint());
+    const serialType = header.number();
     const lengthBytes = lengthOf(serialType);
     const bytes = sliceOf(payload, at, lengthBytes);
     values.push(decodedValue(serialType, bytes));
