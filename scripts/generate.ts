@@ -11,6 +11,8 @@ import { messageSchemas } from '#adapters/published/message-schemas.ts';
 import { stageGraphMarkdown } from '#adapters/published/stage-graph-diagram.ts';
 import { containersOfZone, OPERATIONS_CONTAINERS } from '#composition/zone-containers.ts';
 import { ZONES } from '#domain/vocabulary.ts';
+import { readCostInputs } from './cost-model.ts';
+import { withCostTables } from './cost-tables.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -24,6 +26,8 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   files.set('bicep/cosmos-containers.json', textOf(cosmosContainers()));
   files.set('bicep/zone-containers.json', textOf(zoneContainers()));
   files.set('docs/infrastructure/role-assignments.md', roleAssignments());
+  const cost = readFileSync(join(root, 'docs/infrastructure/cost.md'), 'utf8');
+  files.set('docs/infrastructure/cost.md', withCostTables(cost, readCostInputs()));
   return files;
 }
 
