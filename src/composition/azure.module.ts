@@ -17,7 +17,7 @@ import { ServiceBusMessageSender } from '#adapters/azure/service-bus/service-bus
 import { DeltaFleetTables } from '#adapters/delta/delta-fleet-tables.ts';
 import { SystemClock } from '#adapters/node/system-clock.ts';
 import { layOut } from '#adapters/parquet/column-layout.ts';
-import type { Telemetry } from '#domain/ports/telemetry.ts';
+import type { ServiceCalls, Telemetry } from '#domain/ports/telemetry.ts';
 import type { IngestionState } from '#saga/ingestion-state.ts';
 import { serviceBusAccessOf } from './service-bus.ts';
 import type { Settings } from './settings.ts';
@@ -47,11 +47,12 @@ import {
 } from './tokens.ts';
 import { TABLES_CONTAINER } from './zone-containers.ts';
 
-export function cosmosOf({ cosmos }: Settings): CosmosDatabase {
+export function cosmosOf({ cosmos }: Settings, calls?: ServiceCalls): CosmosDatabase {
   return new CosmosDatabase({
     endpoint: cosmos.endpoint,
     database: cosmos.database,
     access: accessOf(cosmos),
+    ...(calls === undefined ? {} : { calls }),
   });
 }
 
@@ -62,12 +63,12 @@ export function azureModule(
   taskEnvironment: Readonly<Record<string, string>>,
 ): ContainerModule {
   return new ContainerModule(({ bind }) => {
-    const database = cosmosOf(settings);
+    const database = cosmosOf(settings, telemetry);
     bind(SETTINGS).toConstantValue(settings);
     const clock = new SystemClock();
     bind(CLOCK).toConstantValue(clock);
     bind(CHANCE).toConstantValue(Math.random);
-    const accounts = storageAccountsOf(settings);
+    const accounts = storageAccountsOf(settings, telemetry);
     bind(TELEMETRY).toConstantValue(telemetry);
     const blobs = new AzureBlobStore(accounts);
     bind(BLOBS).toConstantValue(blobs);
@@ -78,7 +79,7 @@ export function azureModule(
       ),
     );
     bind(PARTNER_SHARE).toConstantValue(new SasPartnerShare(database, accounts, () => new Date()));
-    const sender = new ServiceBusMessageSender(serviceBusAccessOf(settings));
+    const sender = new ServiceBusMessageSender(serviceBusAccessOf(settings), telemetry);
     bind(MESSAGES).toConstantValue(sender);
     bind(RESENDER).toConstantValue(sender);
     bind(EVENT_PUBLISHER).toConstantValue(
@@ -87,7 +88,7 @@ export function azureModule(
         access: accessOf(settings.eventGrid),
       }),
     );
-    bind(TASKS).toConstantValue(taskRunnerOf(settings, taskEnvironment));
+    bind(TASKS).toConstantValue(taskRunnerOf(settings, taskEnvironment, telemetry));
     bind(SAGA_STORE).toConstantValue(new CosmosSagaStore<IngestionState>(database));
     bind(OUTBOX_FEED).toConstantValue(new CosmosOutboxFeed(database));
     bind(DEADLINES).toConstantValue(new CosmosDeadlineQuery(database));

@@ -10,7 +10,8 @@ import type { TableReader } from '#domain/ports/table-reader.ts';
 import type { TableWriter } from '#domain/ports/table-writer.ts';
 import type { Span, Telemetry } from '#domain/ports/telemetry.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
-import { TaskResult } from '#domain/result-manifest.ts';
+import { report } from '#domain/reported-events.ts';
+import { outputOf, TaskResult } from '#domain/result-manifest.ts';
 import { below } from '#domain/stage-plan.ts';
 import type { TaskConfiguration } from '#domain/task-configuration.ts';
 import type { BlobLocation, BlobReference, Reason } from '#domain/vocabulary.ts';
@@ -86,11 +87,8 @@ async function workAndReport<Configuration extends TaskConfiguration>(
     work = await definition.work(configuration, toolsOf(configuration, environment, span, scratchFolder));
   } catch (error) {
     const failed = failedResult(configuration, error, startedAt, clock.now());
-    telemetry.event('task.failed', {
-      ...attributesOf(configuration),
-      code: failed.result.reason?.code ?? '',
-      message: failed.result.reason?.message ?? '',
-    });
+    const { code = '', message = '' } = failed.result.reason ?? {};
+    report(telemetry, 'task.failed', { ...attributesOf(configuration), code, message }, {});
     const reference = await writeResult(blobs, configuration.result, failed.result);
     return failed.retryable ? TaskExit.retryable : reportResult(environment, failed.result, reference);
   } finally {
@@ -108,12 +106,9 @@ async function workAndReport<Configuration extends TaskConfiguration>(
     facts: { ...work.facts },
   };
   const reference = await writeResult(blobs, configuration.result, result);
-  telemetry.event('task.ended', attributesOf(configuration), {
-    ...result.timingsMs,
-    outputBytes: result.files.reduce((sum, file) => sum + file.sizeBytes, 0),
-    outputRows: result.files.reduce((sum, file) => sum + (file.rowCount ?? 0), 0),
-    lostRecords: result.loss.records,
-  });
+  const total = endedAt.getTime() - startedAt.getTime();
+  const numbers = { total, ...outputOf(result.files), lostRecords: result.loss.records };
+  report(telemetry, 'task.ended', attributesOf(configuration), numbers, result.timingsMs);
   return reportResult(environment, result, reference);
 }
 

@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemClock } from '#adapters/node/system-clock.ts';
 import { HttpTaskReporter } from '#adapters/task-reporter/http-task-reporter.ts';
-import { JsonLinesTelemetry } from '#adapters/telemetry/json-lines-telemetry.ts';
 import type { TableReader } from '#domain/ports/table-reader.ts';
 import type { TableWriter } from '#domain/ports/table-writer.ts';
+import type { Telemetry } from '#domain/ports/telemetry.ts';
 import { TASK_CONFIGURATION_VARIABLE, type TaskConfiguration } from '#domain/task-configuration.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
 import type { Decompressors } from '#formats/recording-reader.ts';
 import { executeTask, type TaskEnvironment, TaskExit } from './execute-task.ts';
 import { readTaskSettings, SettingsError, type TaskSettings } from './settings.ts';
+import { type StartedTelemetry, startTelemetry } from './start-telemetry.ts';
 import type { TaskDefinition } from './task-tools.ts';
 
 /**
@@ -22,14 +23,17 @@ export async function runTask<Configuration extends TaskConfiguration>(
 ): Promise<void> {
   enableCompileCache();
   let exit: TaskExit = TaskExit.retryable;
+  let watched: StartedTelemetry | undefined;
   try {
     const settings = readTaskSettings(process.env);
-    const environment = await taskEnvironment(definition.image, settings);
+    watched = await startTelemetry('tasks', settings, definition.image);
+    const environment = await taskEnvironment(settings, watched.telemetry);
     exit = await executeTask(definition, configurationLocation(process.env), environment);
   } catch (error) {
     console.error(error);
     if (error instanceof SettingsError) exit = TaskExit.terminal;
   }
+  await watched?.close();
   // Worker threads of table writers would keep the process alive.
   process.exit(exit);
 }
@@ -48,15 +52,16 @@ export function configurationLocation(
 }
 
 /** What a task process is made of, from its settings. */
-export async function taskEnvironment(image: string, settings: TaskSettings): Promise<TaskEnvironment> {
+export async function taskEnvironment(
+  settings: TaskSettings,
+  telemetry: Telemetry,
+): Promise<TaskEnvironment> {
   const { blobStoreOf } = await import('./storage.ts');
   const clock = new SystemClock();
-  const telemetryFile =
-    settings.home === undefined ? undefined : join(settings.home, 'telemetry', 'tasks.jsonl');
   return {
-    blobs: blobStoreOf(settings),
+    blobs: blobStoreOf(settings, telemetry),
     clock,
-    telemetry: new JsonLinesTelemetry(image, telemetryFile),
+    telemetry,
     reporter: new HttpTaskReporter(settings.api, (ms) => clock.wait(ms)),
     tableWriter: lazyTableWriter(),
     tableReader: lazyTableReader(),

@@ -32,7 +32,7 @@ export interface Settings {
   /** Image name to the image in the registry, by digest; empty on a laptop, where images are folders. */
   readonly taskImages: Readonly<Record<string, string>>;
   readonly timings: Timings;
-  readonly applicationInsightsConnectionString?: string;
+  readonly applicationInsights?: ApplicationInsightsSettings;
   /** Where local telemetry goes; absent in Azure. */
   readonly home?: string;
 }
@@ -41,6 +41,12 @@ export interface Access {
   readonly auth: 'managed-identity' | 'emulator-key';
   /** Client id of the user-assigned identity. */
   readonly clientId?: string;
+}
+
+export interface ApplicationInsightsSettings {
+  readonly connectionString: string;
+  /** Who sends; absent where the component takes telemetry from whoever knows its connection string. */
+  readonly identity?: Pick<Access, 'clientId'>;
 }
 
 export interface StorageAccess extends Access {
@@ -88,7 +94,7 @@ export function readSettings(environment: Environment): Settings {
   const identity: Access =
     clientId === undefined ? { auth: 'managed-identity' } : { auth: 'managed-identity', clientId };
   const home = environment['LANDFALL_HOME'];
-  const monitor = environment['APPLICATIONINSIGHTS_CONNECTION_STRING'];
+  const applicationInsights = applicationInsightsOf(environment);
   const api = addressOf(environment, 'LANDFALL_API');
   const storage = storageAccess(environment, identity);
   return {
@@ -117,14 +123,13 @@ export function readSettings(environment: Environment): Settings {
         ? {}
         : json(environment, 'LANDFALL_TASK_IMAGES', z.record(z.string(), z.string())),
     timings: timingsOf(environment),
-    ...(monitor === undefined ? {} : { applicationInsightsConnectionString: monitor }),
+    ...(applicationInsights === undefined ? {} : { applicationInsights }),
     ...(home === undefined ? {} : { home }),
   };
 }
 
 /** What a task needs: its storage, the way back, where telemetry goes, and where it may write local files. */
-export interface TaskSettings
-  extends Pick<Settings, 'storage' | 'api' | 'home' | 'applicationInsightsConnectionString'> {
+export interface TaskSettings extends Pick<Settings, 'storage' | 'api' | 'home' | 'applicationInsights'> {
   readonly scratchRoot?: string;
 }
 
@@ -132,7 +137,7 @@ export interface TaskSettings
 export function readTaskSettings(environment: Environment): TaskSettings {
   const clientId = environment['LANDFALL_IDENTITY_CLIENT_ID'];
   const home = environment['LANDFALL_HOME'];
-  const monitor = environment['APPLICATIONINSIGHTS_CONNECTION_STRING'];
+  const applicationInsights = applicationInsightsOf(environment);
   // An image names a volume that its user may write to. Outside of one, Batch gives each task a folder on the node's
   // temporary disk (Batch, "Environment variables").
   const scratchRoot = environment['LANDFALL_SCRATCH'] ?? environment['AZ_BATCH_TASK_WORKING_DIR'];
@@ -142,10 +147,28 @@ export function readTaskSettings(environment: Environment): TaskSettings {
       ...(clientId === undefined ? {} : { clientId }),
     }),
     api: required(environment, 'LANDFALL_API'),
-    ...(monitor === undefined ? {} : { applicationInsightsConnectionString: monitor }),
+    ...(applicationInsights === undefined ? {} : { applicationInsights }),
     ...(home === undefined ? {} : { home }),
     ...(scratchRoot === undefined ? {} : { scratchRoot }),
   };
+}
+
+/**
+ * The variables Application Insights' own agents read ("Microsoft Entra authentication for Application Insights",
+ * environment variable configuration), so that who knows those knows these.
+ */
+function applicationInsightsOf(environment: Environment): ApplicationInsightsSettings | undefined {
+  const connectionString = environment['APPLICATIONINSIGHTS_CONNECTION_STRING'];
+  if (connectionString === undefined || connectionString === '') return undefined;
+  const authentication = environment['APPLICATIONINSIGHTS_AUTHENTICATION_STRING'] ?? '';
+  if (authentication === '') return { connectionString };
+  const [, given] = /^Authorization=AAD(?:;ClientId=([^;]+))?;?$/i.exec(authentication) ?? [undefined, ''];
+  if (given === '')
+    throw new SettingsError(
+      `APPLICATIONINSIGHTS_AUTHENTICATION_STRING is "${authentication}"; give Authorization=AAD, or Authorization=AAD;ClientId=<client id>, or unset it.`,
+    );
+  const clientId = given ?? environment['LANDFALL_IDENTITY_CLIENT_ID'];
+  return { connectionString, identity: clientId === undefined ? {} : { clientId } };
 }
 
 const TIMING_VARIABLES: Readonly<Record<keyof Timings, string>> = {

@@ -3,6 +3,7 @@ import type { BatchSettings } from '#adapters/azure/batch/batch-client.ts';
 import { createBatchPools } from '#adapters/azure/batch/create-pools.ts';
 import { accessOf } from '#adapters/azure/credentials.ts';
 import type { TaskRunner } from '#domain/ports/task-runner.ts';
+import type { ServiceCalls } from '#domain/ports/telemetry.ts';
 import type { Settings } from './settings.ts';
 
 const POOLS = { orchestrator: 'orchestrator', execution: 'execution' } as const;
@@ -18,12 +19,17 @@ function batchSettings({ batch }: Settings): BatchSettings {
 }
 
 /** @param environment what every task needs to reach storage and the metadata API. */
-export function taskRunnerOf(settings: Settings, environment: Readonly<Record<string, string>>): TaskRunner {
+export function taskRunnerOf(
+  settings: Settings,
+  environment: Readonly<Record<string, string>>,
+  calls: ServiceCalls,
+): TaskRunner {
   return new AzureBatchTaskRunner({
     ...batchSettings(settings),
     pools: POOLS,
     images: settings.taskImages,
     environment,
+    calls,
     now: () => new Date(),
   });
 }

@@ -1,8 +1,5 @@
-import { join } from 'node:path';
 import { Container, type ContainerModule } from 'inversify';
-import { AzureMonitorTelemetry } from '#adapters/azure/monitor/azure-monitor-telemetry.ts';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
-import { JsonLinesTelemetry } from '#adapters/telemetry/json-lines-telemetry.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
 import { azureModule } from './azure.module.ts';
 import { commandSettings } from './command-settings.ts';
@@ -29,6 +26,7 @@ import {
   validateModule,
 } from './roles/stage-roles.ts';
 import type { Settings } from './settings.ts';
+import { startTelemetry } from './start-telemetry.ts';
 import { untilStopSignal } from './stop-signal.ts';
 import { ROLES } from './tokens.ts';
 
@@ -83,7 +81,7 @@ export async function worker(options: { roles: string; once: boolean }): Promise
   const { roles: names, once } = options;
   const roleNames = roleNamesOf(names);
   const settings = commandSettings();
-  const { telemetry, close } = await startTelemetry(names, settings);
+  const { telemetry, close } = await startTelemetry(names.replaceAll(/[^a-z0-9-]+/gi, '_'), settings);
   const roles = composeRoles(roleNames, settings, telemetry, process.env);
   if (once) {
     const well = await takeTurns(roles);
@@ -141,20 +139,6 @@ export function roleNamesOf(names: string): readonly string[] {
   return [...new Set(wanted)];
 }
 
-/** Application Insights where its connection string is set, else lines in a file or on standard output. */
-async function startTelemetry(
-  names: string,
-  { home, applicationInsightsConnectionString: connectionString }: Settings,
-): Promise<{ readonly telemetry: Telemetry; readonly close: () => Promise<void> }> {
-  const role = names.replaceAll(/[^a-z0-9-]+/gi, '_');
-  if (connectionString !== undefined) {
-    const telemetry = await AzureMonitorTelemetry.start({ connectionString, role });
-    return { telemetry, close: () => telemetry.close() };
-  }
-  const filePath = home === undefined ? undefined : join(home, 'telemetry', `${role}.jsonl`);
-  return { telemetry: new JsonLinesTelemetry(role, filePath), close: async () => undefined };
-}
-
 /**
  * What a task needs to reach storage and the metadata API. Keys are among it on a laptop only: settings see to it.
  * Never this process's identity: a node of Batch has one of its own, and finds it without being told.
@@ -175,5 +159,10 @@ export function taskEnvironmentOf(
     const value = environment[name];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return { ...Object.fromEntries(given), LANDFALL_API: api };
+  const hasIdentity = environment['APPLICATIONINSIGHTS_AUTHENTICATION_STRING'] !== undefined;
+  return {
+    ...Object.fromEntries(given),
+    ...(hasIdentity ? { APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD' } : {}),
+    LANDFALL_API: api,
+  };
 }

@@ -44,6 +44,17 @@ export function referenceOf({ account, container, path, sha256, sizeBytes }: Res
   return { account, container, path, sha256, sizeBytes };
 }
 
+/** How much that is: bytes of all files, rows of all tables. */
+export function outputOf(files: readonly ResultFile[]): {
+  readonly outputBytes: number;
+  readonly outputRows: number;
+} {
+  return {
+    outputBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0),
+    outputRows: files.reduce((sum, file) => sum + (file.rowCount ?? 0), 0),
+  };
+}
+
 /** Written by a task under its attempt's own prefix. */
 export const TaskResult = z.object({
   schemaVersion: z.literal(1),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { FailureCode } from './failures.ts';
 import { taskIdOf } from './identity.ts';
 import { type MessageType, messageDefinition } from './messages.ts';
-import type { LossReport } from './recording-facts.ts';
+import { type LossReport, NO_LOSS } from './recording-facts.ts';
 import type { TaskResult } from './result-manifest.ts';
 import {
   BlobLocation,
@@ -212,6 +212,24 @@ export function totalLoss(losses: readonly LossReport[]): LossReport {
     bytes: losses.reduce((sum, loss) => sum + loss.bytes, 0),
     reasons: [...new Set(losses.flatMap((loss) => loss.reasons))].slice(0, LOSS_REASONS_MAX),
   };
+}
+
+/**
+ * What the tasks of a run could not read. Tasks that wait for the same one walk the same files and meet the same
+ * damage: the largest count of such a group is the group's.
+ */
+export function lossOfTasks(tasks: readonly EndedTask[]): LossReport {
+  const groups = new Map<number | undefined, LossReport>();
+  for (const { taskId, planned, result } of tasks) {
+    const group = planned.dependsOn[0] ?? placeOfTask(taskId)?.taskIndex;
+    const known = groups.get(group) ?? NO_LOSS;
+    groups.set(group, {
+      records: Math.max(known.records, result.loss.records),
+      bytes: Math.max(known.bytes, result.loss.bytes),
+      reasons: [...known.reasons, ...result.loss.reasons],
+    });
+  }
+  return totalLoss([...groups.values()]);
 }
 
 export function hasLoss(loss: LossReport): boolean {

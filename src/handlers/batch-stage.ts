@@ -1,3 +1,4 @@
+import { costEstimateOf } from '#domain/cost-estimate.ts';
 import { RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import { stageRunIdOf, taskIdOf } from '#domain/identity.ts';
 import { inParallel } from '#domain/in-parallel.ts';
@@ -8,11 +9,14 @@ import type { MessageSender } from '#domain/ports/message-sender.ts';
 import type { StageRun, StageRunStore } from '#domain/ports/stage-run-store.ts';
 import type { TaskRunner, TaskSpecification } from '#domain/ports/task-runner.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
+import { report } from '#domain/reported-events.ts';
+import { outputOf } from '#domain/result-manifest.ts';
 import {
   below,
   type EndedTask,
   isRetryableCode,
   KeptConclusion,
+  lossOfTasks,
   type RunPlace,
   runKeyOf,
   type StagePlan,
@@ -223,14 +227,34 @@ async function concludeRun(
     return failRun(stage, ports, command, place, failureOf(error), run);
   }
   await endRun(ports, command, place, conclusion);
-  ports.telemetry.event(
+  reportConclusion(ports, command, place, run, tasks);
+}
+
+function reportConclusion(
+  ports: BatchStagePorts,
+  { fleet }: Envelope,
+  { measurementId, generation, stage, attempt }: RunPlace,
+  run: StageRun,
+  tasks: readonly EndedTask[],
+): void {
+  const results = tasks.map((task) => task.result);
+  const taskMs = results.reduce((sum, { timingsMs }) => sum + (timingsMs['total'] ?? 0), 0);
+  const files = results.flatMap((result) => result.files);
+  const output = outputOf(files);
+  const loss = lossOfTasks(tasks);
+  report(
+    ports.telemetry,
     'stage.concluded',
-    { measurementId: place.measurementId, stage: place.stage, attempt: place.attempt },
+    { measurementId, fleet, generation, stage, attempt },
     {
       durationMs: ports.clock.now().getTime() - new Date(run.createdAt).getTime(),
       taskCount: run.taskCount,
-      outputFileCount: tasks.reduce((sum, task) => sum + task.result.files.length, 0),
-      outputBytes: tasks.flatMap((task) => task.result.files).reduce((sum, file) => sum + file.sizeBytes, 0),
+      taskMs,
+      outputFileCount: files.length,
+      ...output,
+      lostRecords: loss.records,
+      lostBytes: loss.bytes,
+      costEstimate: costEstimateOf({ taskMs, outputBytes: output.outputBytes }),
     },
   );
 }

@@ -4,6 +4,7 @@ import type { Clock } from '#domain/ports/clock.ts';
 import type { MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
 import type { OutboxEntry, SagaChange, SagaStore } from '#domain/ports/saga-store.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
+import { report } from '#domain/reported-events.ts';
 import { COMMANDS_TOPIC, consumerOf, EVENTS_TOPIC, SAGA_QUEUE } from '#domain/topology.ts';
 import { documentsOf, type IngestionDocument, measurementDocument } from './documents.ts';
 import { decide, isSagaInput, type SagaInput } from './ingestion.ts';
@@ -86,7 +87,7 @@ export class SagaManager {
         const result = await store.commit(change);
         if (result === 'already-handled') return { handled: result };
         if (result === 'committed') {
-          report(telemetry, envelope, change.state, events);
+          reportChange(telemetry, envelope, change.state, events);
           return { handled: 'applied', outputs: change.outputs };
         }
       } catch (error) {
@@ -206,7 +207,7 @@ function addressed({ envelope, enqueueAt }: SagaOutput): OutgoingMessage {
 }
 
 /** One custom event per ended stage, with how long it took, and one per changed state of the measurement. */
-function report(
+function reportChange(
   telemetry: Telemetry,
   input: SagaInput,
   state: IngestionState,
@@ -222,7 +223,8 @@ function report(
     if (event.kind === 'stage-ended') {
       const { commandedAt } = state.stages[event.stage];
       const durationMs = commandedAt === undefined ? 0 : Date.parse(event.at) - Date.parse(commandedAt);
-      telemetry.event(
+      report(
+        telemetry,
         'stage ended',
         { ...about, stage: event.stage, outcome: event.outcome ?? 'failed' },
         { durationMs },
@@ -231,5 +233,5 @@ function report(
       telemetry.event('request refused', { ...about, request: event.request, actor: event.actor });
     }
   }
-  if (events.length > 0) telemetry.event('measurement changed', { ...about, state: state.state });
+  if (events.length > 0) report(telemetry, 'measurement changed', { ...about, state: state.state }, {});
 }

@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Attributes, Span, Telemetry } from '#domain/ports/telemetry.ts';
+import { attributesOfCall, CallsOfSpan, nameOfCall } from '#domain/calls-of-span.ts';
+import type { Attributes, ServiceCall, Span, Telemetry } from '#domain/ports/telemetry.ts';
 
 /**
  * Spans and events as JSON lines: in a file on a laptop, on standard output where a platform collects it. Starts in
@@ -9,12 +11,14 @@ import type { Attributes, Span, Telemetry } from '#domain/ports/telemetry.ts';
  */
 export class JsonLinesTelemetry implements Telemetry {
   readonly #role: string;
-  readonly #write: (line: string) => void;
+  readonly #write: (lines: string) => void;
+  /** The calls of the span that runs here. */
+  readonly #calls = new AsyncLocalStorage<CallsOfSpan>();
 
   /** `role` names the process in every line; without a file, lines go to standard output. */
   constructor(role: string, filePath?: string) {
     this.#role = role;
-    this.#write = filePath === undefined ? (line) => process.stdout.write(line) : appendTo(filePath);
+    this.#write = filePath === undefined ? (lines) => process.stdout.write(lines) : appendTo(filePath);
   }
 
   async span<T>(
@@ -32,24 +36,29 @@ export class JsonLinesTelemetry implements Telemetry {
     const attributes: Record<string, string | number | boolean> = { ...options.attributes };
     const startedAt = new Date();
     const startedMs = performance.now();
-    const say = (failure: object) =>
-      this.#say('span', startedAt, {
+    const calls = new CallsOfSpan();
+    const say = (failure: object) => {
+      const line = this.#line('span', startedAt, {
         name,
         spanKind: options.kind ?? 'internal',
         traceId,
         spanId,
         ...(parent?.[2] === undefined ? {} : { parentSpanId: parent[2] }),
-        durationMs: Math.round((performance.now() - startedMs) * 1000) / 1000,
+        durationMs: rounded(performance.now() - startedMs),
         attributes,
         ...failure,
       });
+      // With the span and in one piece: a write per call would cost more than most calls.
+      this.#write(line + this.#callLines(calls, traceId, spanId));
+    };
+    const span = {
+      traceparent: `00-${traceId}-${spanId}-01`,
+      set: (more: Attributes) => {
+        Object.assign(attributes, more);
+      },
+    };
     try {
-      const result = await work({
-        traceparent: `00-${traceId}-${spanId}-01`,
-        set: (more) => {
-          Object.assign(attributes, more);
-        },
-      });
+      const result = await this.#calls.run(calls, () => work(span));
       say({});
       return result;
     } catch (error) {
@@ -59,20 +68,46 @@ export class JsonLinesTelemetry implements Telemetry {
   }
 
   event(name: string, attributes: Attributes, measurements: Readonly<Record<string, number>> = {}): void {
-    this.#say('event', new Date(), { name, attributes, measurements });
+    this.#write(this.#line('event', new Date(), { name, attributes, measurements }));
   }
 
-  #say(kind: 'span' | 'event', time: Date, content: object): void {
-    this.#write(`${JSON.stringify({ kind, time: time.toISOString(), role: this.#role, ...content })}\n`);
+  call(call: ServiceCall): void {
+    this.#calls.getStore()?.add(call, Date.now());
+  }
+
+  #callLines(calls: CallsOfSpan, traceId: string, parentSpanId: string): string {
+    return calls
+      .told()
+      .map((call) =>
+        this.#line('span', new Date(call.startedAtMs), {
+          name: nameOfCall(call),
+          spanKind: 'client',
+          traceId,
+          spanId: randomBytes(8).toString('hex'),
+          parentSpanId,
+          durationMs: rounded(call.durationMs),
+          attributes: attributesOfCall(call),
+          ...(call.error === undefined ? {} : { error: call.error }),
+        }),
+      )
+      .join('');
+  }
+
+  #line(kind: 'span' | 'event', time: Date, content: object): string {
+    return `${JSON.stringify({ kind, time: time.toISOString(), role: this.#role, ...content })}\n`;
   }
 }
 
+function rounded(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
+}
+
 /** Appends whole lines, so that several processes may share a file. */
-function appendTo(filePath: string): (line: string) => void {
+function appendTo(filePath: string): (lines: string) => void {
   mkdirSync(dirname(filePath), { recursive: true });
-  return (line) => {
+  return (lines) => {
     try {
-      appendFileSync(filePath, line);
+      appendFileSync(filePath, lines);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     }

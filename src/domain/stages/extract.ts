@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { groupFiles } from '../file-groups.ts';
-import type { LossReport, RecordingFacts } from '../recording-facts.ts';
+import { type LossReport, NO_LOSS, type RecordingFacts } from '../recording-facts.ts';
 import type { DataStreamManifest, ResultFile } from '../result-manifest.ts';
 import { definitionOf } from '../stage-graph.ts';
 import {
   type EndedTask,
+  lossOfTasks,
   outputFolders,
   type PlannedDataStream,
   type PlannedTask,
-  placeOfTask,
   totalLoss,
 } from '../stage-plan.ts';
 import { Downsampling, type SelectedFile, type TopicSelection } from '../tasks/extract-tasks.ts';
@@ -160,25 +160,6 @@ export function extractionOutput(
 ): { readonly files: ResultFile[]; readonly loss: LossReport } {
   return {
     files: tasks.flatMap((task) => task.result.files),
-    loss: totalLoss([...lossPerGroup(tasks), { ...NO_COUNTS, reasons: raw.loss.reasons }]),
+    loss: totalLoss([lossOfTasks(tasks), { ...NO_LOSS, reasons: raw.loss.reasons }]),
   };
-}
-
-const NO_COUNTS = { records: 0, bytes: 0 };
-
-/**
- * Each task of a group walks the same files and meets the same damage: the largest count of a group is the group's.
- */
-function lossPerGroup(tasks: readonly EndedTask[]): LossReport[] {
-  const groups = new Map<number | undefined, LossReport>();
-  for (const { taskId, planned, result } of tasks) {
-    const group = planned.dependsOn[0] ?? placeOfTask(taskId)?.taskIndex;
-    const known = groups.get(group) ?? { ...NO_COUNTS, reasons: [] };
-    groups.set(group, {
-      records: Math.max(known.records, result.loss.records),
-      bytes: Math.max(known.bytes, result.loss.bytes),
-      reasons: [...known.reasons, ...result.loss.reasons],
-    });
-  }
-  return [...groups.values()];
 }

@@ -3,6 +3,7 @@ import { messageDefinition, parseMessage } from '#domain/messages.ts';
 import type { Clock } from '#domain/ports/clock.ts';
 import type { FailedMessageStore } from '#domain/ports/failed-message-store.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
+import { report } from '#domain/reported-events.ts';
 import { consumerOf, LANDING_QUEUE, SAGA_QUEUE } from '#domain/topology.ts';
 
 /** A dead letter as it comes from the queue of failed messages. */
@@ -46,7 +47,7 @@ export async function collectDeadLetter(
     state: 'failed',
     replayCount: replayNumberOf(messageId),
   });
-  ports.telemetry.event('dead letter', { queue, reason, messageType });
+  report(ports.telemetry, 'dead letter', { queue, reason, messageType }, {});
 }
 
 /** Where a message was going, where the broker does not say where it died. */

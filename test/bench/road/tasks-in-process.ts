@@ -2,7 +2,8 @@
 // what remains of a measurement's time is the road itself. Tables come from DuckDB, which is loaded once.
 import { executeTask, type TaskEnvironment } from '#composition/execute-task.ts';
 import { configurationLocation, taskEnvironment } from '#composition/run-task.ts';
-import { readTaskSettings } from '#composition/settings.ts';
+import { readTaskSettings, type TaskSettings } from '#composition/settings.ts';
+import { startTelemetry } from '#composition/start-telemetry.ts';
 import type { TaskDefinition } from '#composition/task-tools.ts';
 import { copyFiles } from '#containers/copy/copy-files.ts';
 import { enrichTable } from '#containers/enrich/enrich-table.ts';
@@ -30,7 +31,7 @@ function inProcess<Configuration extends TaskConfiguration>(
   return {
     image: definition.image,
     async execute(task) {
-      environment ??= taskEnvironment(definition.image, readTaskSettings(task.environment));
+      environment ??= environmentOf(definition.image, readTaskSettings(task.environment));
       const scratchRoot = task.workingFolder;
       return executeTask(definition, configurationLocation(task.environment), {
         ...(await environment),
@@ -38,6 +39,11 @@ function inProcess<Configuration extends TaskConfiguration>(
       });
     },
   };
+}
+
+async function environmentOf(image: string, settings: TaskSettings): Promise<TaskEnvironment> {
+  const { telemetry } = await startTelemetry('tasks', settings, image);
+  return taskEnvironment(settings, telemetry);
 }
 
 const IMAGES = new Map(

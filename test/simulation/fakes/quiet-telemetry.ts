@@ -22,6 +22,8 @@ export class QuietTelemetry implements Telemetry {
     this.events.push({ name, attributes, measurements });
   }
 
+  call(): void {}
+
   count(name: string): number {
     return this.events.filter((event) => event.name === name).length;
   }

@@ -12,8 +12,10 @@ import {
   type UserDelegationKey,
 } from '@azure/storage-blob';
 import { TerminalFailure } from '#domain/failures.ts';
+import type { ServiceCalls } from '#domain/ports/telemetry.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
 import { type Access, assertLoopback, identityCredential } from '../credentials.ts';
+import { blobCalls } from './blob-calls.ts';
 
 export interface StorageAccountAccess {
   /** `https://<account>.blob.core.windows.net`, or `http://127.0.0.1:<port>/<account>`. */
@@ -46,10 +48,10 @@ export class StorageAccounts {
 
   constructor(
     accounts: Readonly<Record<string, StorageAccountAccess>>,
-    options: { readonly tryTimeoutMs?: number } = {},
+    options: { readonly tryTimeoutMs?: number; readonly calls?: ServiceCalls } = {},
   ) {
     for (const [name, { endpoint, access }] of Object.entries(accounts)) {
-      this.#accounts.set(name, connect(name, endpoint, access, options.tryTimeoutMs ?? 60_000));
+      this.#accounts.set(name, connect(name, endpoint, access, options));
     }
   }
 
@@ -90,7 +92,12 @@ export class StorageAccounts {
   }
 }
 
-function connect(name: string, endpoint: string, access: Access, tryTimeoutMs: number): Account {
+function connect(
+  name: string,
+  endpoint: string,
+  access: Access,
+  { tryTimeoutMs = 60_000, calls }: { readonly tryTimeoutMs?: number; readonly calls?: ServiceCalls },
+): Account {
   const options = {
     retryOptions: { maxTries: 4, tryTimeoutInMs: tryTimeoutMs, retryDelayInMs: 500, maxRetryDelayInMs: 8000 },
   };
@@ -110,6 +117,7 @@ function connect(name: string, endpoint: string, access: Access, tryTimeoutMs: n
       },
     }),
   });
+  if (calls !== undefined) pipeline.factories.unshift(blobCalls(calls, name, endpoint));
   const service = new BlobServiceClient(endpoint, pipeline);
   return sharedKey === undefined ? { service } : { service, sharedKey };
 }

@@ -1,13 +1,17 @@
 import { type Container, CosmosClient, type SqlQuerySpec } from '@azure/cosmos';
 import { RetryableFailure } from '#domain/failures.ts';
+import type { ServiceCalls } from '#domain/ports/telemetry.ts';
 import { type Access, assertLoopback, identityCredential } from '../credentials.ts';
 import { retryableFailureOf, statusOf } from '../service-failure.ts';
 import { CONTAINERS, type ContainerName, indexingPolicyOf } from './containers.ts';
+import { cosmosCalls } from './cosmos-calls.ts';
 
 export interface CosmosSettings {
   readonly endpoint: string;
   readonly database: string;
   readonly access: Access;
+  /** Told of every request. */
+  readonly calls?: ServiceCalls;
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -17,7 +21,7 @@ export class CosmosDatabase {
   readonly #client: CosmosClient;
   readonly #database: string;
 
-  constructor({ endpoint, database, access }: CosmosSettings) {
+  constructor({ endpoint, database, access, calls }: CosmosSettings) {
     const isLocal = access.auth === 'emulator-key';
     if (isLocal) assertLoopback(endpoint);
     this.#client = new CosmosClient({
@@ -25,6 +29,7 @@ export class CosmosDatabase {
       ...(access.auth === 'emulator-key'
         ? { key: access.key }
         : { aadCredentials: identityCredential(access) }),
+      ...(calls === undefined ? {} : { plugins: [cosmosCalls(calls)] }),
       connectionPolicy: {
         // The emulator has one region and does not name its own address.
         enableEndpointDiscovery: !isLocal,

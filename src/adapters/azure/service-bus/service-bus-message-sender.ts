@@ -1,6 +1,8 @@
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from '@azure/service-bus';
 import { TerminalFailure } from '#domain/failures.ts';
 import type { MessageResender, MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
+import type { ServiceCalls } from '#domain/ports/telemetry.ts';
+import { timedCall } from '../timed-call.ts';
 import { connectServiceBus, type ServiceBusAccess, serviceBusFailure } from './service-bus-connection.ts';
 import { wireMessageOf } from './wire-message.ts';
 
@@ -9,21 +11,30 @@ export class ServiceBusMessageSender implements MessageSender, MessageResender {
   readonly #client: ServiceBusClient;
   readonly #senders = new Map<string, ServiceBusSender>();
 
-  constructor(access: ServiceBusAccess) {
+  readonly #calls: ServiceCalls | undefined;
+
+  /** `calls` is told of every send. */
+  constructor(access: ServiceBusAccess, calls?: ServiceCalls) {
     this.#client = connectServiceBus(access);
+    this.#calls = calls;
   }
 
   async send(messages: readonly OutgoingMessage[]): Promise<void> {
     const byEntity = Map.groupBy(messages, ({ destination }) => destination.name);
-    await Promise.all([...byEntity].map(([entity, sent]) => this.#sendTo(entity, sent.map(wireMessageOf))));
+    await Promise.all([...byEntity].map(([entity, sent]) => this.#say(entity, sent.map(wireMessageOf))));
   }
 
   async resend(queue: string, body: unknown, messageId: string): Promise<void> {
-    await this.#sendTo(queue, [{ body, messageId, contentType: 'application/json' }]);
+    await this.#say(queue, [{ body, messageId, contentType: 'application/json' }]);
   }
 
   async close(): Promise<void> {
     await this.#client.close();
+  }
+
+  #say(entity: string, messages: readonly ServiceBusMessage[]): Promise<void> {
+    const name = { service: 'Service Bus', operation: 'send', target: entity } as const;
+    return timedCall(this.#calls, name, () => this.#sendTo(entity, messages));
   }
 
   async #sendTo(entity: string, messages: readonly ServiceBusMessage[]): Promise<void> {

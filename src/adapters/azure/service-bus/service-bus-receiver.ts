@@ -202,7 +202,7 @@ export class QueueReceiver {
   ): Promise<{ readonly error: unknown } | undefined> {
     const { handle, telemetry, queue } = this.#options;
     const signal = AbortSignal.any([lost, this.#stopHandling.signal]);
-    const { traceparent, messageId, deliveryCount, copyNumber, measurementId } = received;
+    const { traceparent, messageId, deliveryCount, copyNumber, measurementId, enqueuedAt } = received;
     try {
       await telemetry.span(
         `consume ${queue}`,
@@ -213,6 +213,7 @@ export class QueueReceiver {
             messageId,
             deliveryCount,
             copyNumber,
+            ...(enqueuedAt === undefined ? {} : { queueAgeMs: ageMs(enqueuedAt) }),
             ...(measurementId === undefined ? {} : { measurementId }),
           },
           ...(traceparent === undefined ? {} : { parent: traceparent }),
@@ -297,6 +298,11 @@ export class QueueReceiver {
   #report(name: string, attributes: Readonly<Record<string, string | number>>): void {
     this.#options.telemetry.event(`receiver.${name}`, { queue: this.#options.queue, ...attributes });
   }
+}
+
+/** The broker's clock may be ahead of ours. */
+function ageMs(enqueuedAt: Date): number {
+  return Math.max(0, Date.now() - enqueuedAt.getTime());
 }
 
 /** The link of one lane, on whichever client is current. */

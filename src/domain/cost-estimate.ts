@@ -1,0 +1,27 @@
+/**
+ * What a stage costs, roughly: the slots its tasks held, and the first month of what it wrote. Both are known when it
+ * ends. Messages, request units and storage calls are in the cost model of docs/infrastructure/cost.md, per terabyte.
+ */
+export const COST_INPUTS = {
+  /** US dollars per hour of a node of the execution pool (Standard_D8ds_v5, Linux). An assumption: replace it. */
+  nodeHour: 0.45,
+  /** Tasks that share a node: `taskSlotsPerNode` in bicep/modules/batch.bicep. */
+  slotsPerNode: 8,
+  /** US dollars per gigabyte (10⁹ bytes) and month in the hot tier. An assumption: replace it. */
+  gigabyteMonth: 0.02,
+} as const;
+
+const HOUR_MS = 3_600_000;
+const GIGABYTE = 1e9;
+
+/** In US dollars. `taskMs`: time that tasks held a slot, added up; `outputBytes`: what they wrote. */
+export function costEstimateOf({
+  taskMs,
+  outputBytes,
+}: {
+  readonly taskMs: number;
+  readonly outputBytes: number;
+}): number {
+  const { nodeHour, slotsPerNode, gigabyteMonth } = COST_INPUTS;
+  return ((taskMs / HOUR_MS) * nodeHour) / slotsPerNode + (outputBytes / GIGABYTE) * gigabyteMonth;
+}
