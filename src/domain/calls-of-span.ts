@@ -94,7 +94,8 @@ export function attributesOfCall(call: ToldCalls): Attributes {
     service,
     target,
     ...(statusCode === undefined ? {} : { statusCode }),
-    ...(calls === 1 ? {} : { calls, failedCalls }),
+    ...(calls === 1 ? {} : { calls }),
+    ...(failedCalls === 0 ? {} : { failedCalls }),
     ...conventionOf(service, operation, target),
     ...(requestCharge === undefined
       ? {}

@@ -20,7 +20,7 @@ export interface Actions {
   status(id: string | undefined, options: { watch: boolean; json: boolean }): Promise<number>;
   inspect(file: string, options: { json: boolean; png?: string }): Promise<number>;
   extract(file: string, options: ExtractOptions): Promise<number>;
-  trace(id: string, options: { json: boolean }): Promise<number>;
+  trace(id: string, options: { json: boolean; all: boolean }): Promise<number>;
   vehicleSet(vin: string, options: VehicleOptions): Promise<number>;
   vehicleShow(vin: string, options: { json: boolean }): Promise<number>;
   deadLettersList(options: { reason?: string; queue?: string; json: boolean }): Promise<number>;
@@ -181,6 +181,7 @@ function measurementCommands(program: Command, actions: Actions, take: Take): vo
     .command('trace')
     .description('the spans of a measurement as a tree, with durations')
     .argument('<measurement>')
+    .option('--all', 'show each call to a service, not one line for all of a span', false)
     .addOption(asJson())
     .action((id, options) => take(actions.trace(id, options)));
   program

@@ -113,56 +113,6 @@ function traceOf([traceId, spans]: readonly [string, readonly Span[]]): Trace {
   return { traceId, startedAt, durationMs: endMs - new Date(startedAt).getTime(), spans: inOrder };
 }
 
-/** A trace as a tree: when each span began after the first, how long it took, what it was. */
-export function traceText(trace: Trace): string {
-  const present = new Set(trace.spans.map((span) => span.spanId));
-  const children = new Map<string, Span[]>();
-  for (const span of trace.spans) {
-    // A span whose parent is not in the files (it was killed before it ended) stands at the top.
-    const parent = present.has(span.parentSpanId ?? '') ? (span.parentSpanId ?? '') : '';
-    children.set(parent, [...(children.get(parent) ?? []), span]);
-  }
-  const beganMs = new Date(trace.startedAt).getTime();
-  const lines: string[] = [];
-  const add = (span: Span, stem: string, branch: string) => {
-    lines.push(`${timesText(span, beganMs)}  ${stem}${branch}${labelOf(span)}`);
-    const below = children.get(span.spanId) ?? [];
-    const stemBelow = stem + (branch === '' ? '' : branch === '└─ ' ? '   ' : '│  ');
-    for (const [index, child] of below.entries())
-      add(child, stemBelow, index === below.length - 1 ? '└─ ' : '├─ ');
-  };
-  for (const root of children.get('') ?? []) add(root, '', '');
-  const title = `Trace ${trace.traceId}: ${trace.spans.length} spans, ${durationText(trace.durationMs)}, from ${trace.startedAt}`;
-  return [title, '     after    took', ...lines].join('\n');
-}
-
-function timesText(span: Span, beganMs: number): string {
-  return `${durationText(startMs(span) - beganMs).padStart(10)}${durationText(span.durationMs).padStart(10)}`;
-}
-
-const SHOWN_ATTRIBUTES = ['stage', 'attempt', 'deliveryCount'] as const;
-
-function labelOf(span: Span): string {
-  const facts = SHOWN_ATTRIBUTES.filter(
-    // That something happened the first time is no news.
-    (name) => span.attributes[name] !== undefined && span.attributes[name] !== 1,
-  ).map((name) => `${name}=${String(span.attributes[name])}`);
-  return [
-    span.name,
-    `(${span.role})`,
-    ...facts,
-    ...(span.error === undefined ? [] : [`✗ ${span.error}`]),
-  ].join(' ');
-}
-
 function startMs(span: Span): number {
   return new Date(span.startedAt).getTime();
-}
-
-/** 7 → `7 ms`, 1234 → `1.23 s`, 83000 → `1 min 23 s`. */
-export function durationText(durationMs: number): string {
-  if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
-  const seconds = durationMs / 1000;
-  if (seconds < 60) return `${seconds.toFixed(2)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }

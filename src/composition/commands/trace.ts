@@ -3,11 +3,15 @@ import { ApiClient } from '#adapters/cli/api-client.ts';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { measurementIdFor } from '#adapters/cli/measurements.ts';
 import { processTerminal } from '#adapters/cli/terminal.ts';
-import { readTraces, traceText } from '#adapters/cli/trace.ts';
+import { readTraces } from '#adapters/cli/trace.ts';
+import { traceText } from '#adapters/cli/trace-text.ts';
 import { commandSettings } from '../command-settings.ts';
 
 /** Spans lie in files only on a laptop; in Azure the same trace is in Application Insights. */
-export async function trace(id: string, { json }: { readonly json: boolean }): Promise<number> {
+export async function trace(
+  id: string,
+  { json, all }: { readonly json: boolean; readonly all: boolean },
+): Promise<number> {
   const { home, api } = commandSettings();
   if (home === undefined) {
     throw new CommandError(
@@ -24,7 +28,7 @@ export async function trace(id: string, { json }: { readonly json: boolean }): P
     );
   }
   processTerminal().print(
-    json ? JSON.stringify({ measurementId, traces }, null, 2) : traces.map(traceText).join('\n\n'),
+    json ? JSON.stringify({ measurementId, traces }, null, 2) : traces.map((one) => traceText(one, { all })).join('\n\n'),
   );
   return EXIT.ok;
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { durationText, readTraces, traceText } from '#adapters/cli/trace.ts';
+import { readTraces } from '#adapters/cli/trace.ts';
+import { durationText, traceText } from '#adapters/cli/trace-text.ts';
 import { JsonLinesTelemetry } from '#adapters/telemetry/json-lines-telemetry.ts';
 
 const ID = '0b0e3b0a-7a3f-5d0e-9a55-0c9e6a3f1c11';
@@ -75,6 +76,34 @@ describe('landfall trace', () => {
         '    3.00 s    1.50 s  └─ last (r)',
       ].join('\n'),
     );
+  });
+
+  it('folds the calls of a span into a line per service, and shows each when asked', async () => {
+    const telemetry = new JsonLinesTelemetry('saga', join(folder, 'saga.jsonl'));
+    const attributes = { measurementId: ID, queueAgeMs: 1500 };
+    await telemetry.span('consume saga', { attributes }, async () => {
+      const cosmos = { service: 'Cosmos DB', target: 'measurements', durationMs: 4 } as const;
+      telemetry.call({ ...cosmos, operation: 'read_item', statusCode: 404, requestCharge: 1 });
+      telemetry.call({ ...cosmos, operation: 'execute_batch', statusCode: 429, requestCharge: 30.25 });
+      telemetry.call({ service: 'Service Bus', operation: 'send', target: 'commands', durationMs: 2 });
+    });
+    const [trace] = await readTraces(folder, ID);
+    const [, , ...folded] = traceText(trace!).split('\n');
+    assert.deepEqual(
+      folded.map((line) => line.slice(22)),
+      [
+        'consume saga (saga) waited 1.50 s',
+        '├─ Cosmos DB: 2 calls, 31.3 RU, ✗ 1 failed',
+        '└─ Service Bus: 1 call',
+      ],
+    );
+    assert.match(folded[1]!, /8 ms {2}├/);
+    const [, , , ...each] = traceText(trace!, { all: true }).split('\n');
+    assert.deepEqual(each.map((line) => line.slice(25)).toSorted(), [
+      'Cosmos DB execute_batch measurements 429 30.25 RU',
+      'Cosmos DB read_item measurements 404 1 RU',
+      'Service Bus send commands',
+    ]);
   });
 
   it('finds nothing where nothing was written', async () => {

@@ -1,0 +1,17 @@
+import type { ServiceCall, ServiceCalls } from '#domain/ports/telemetry.ts';
+
+/** Keeps what adapters say of their calls. */
+export class SaidCalls implements ServiceCalls {
+  #said: ServiceCall[] = [];
+
+  call(call: ServiceCall): void {
+    this.#said.push(call);
+  }
+
+  /** What was said since the last look. */
+  take(): readonly ServiceCall[] {
+    const said = this.#said;
+    this.#said = [];
+    return said;
+  }
+}
