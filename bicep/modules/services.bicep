@@ -56,8 +56,12 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
 }
 
-// With local authentication off, the string says where telemetry goes; the identity says who may send it.
-var telemetry = [{ name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }]
+// With local authentication off, the string says where telemetry goes; the identity says who may send it. Without a
+// client id it is the process's own identity, on a Batch node the node's.
+var telemetry = [
+  { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: insights.properties.ConnectionString }
+  { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'Authorization=AAD' }
+]
 var shared = map(items(settings), setting => { name: setting.key, value: setting.value })
 
 module workerApps 'worker-app.bicep' = [

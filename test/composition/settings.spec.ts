@@ -30,6 +30,7 @@ const DEPLOYED = {
   LANDFALL_TASK_IMAGES: JSON.stringify({ 'landfall/copy': 'registry.example.com/copy@sha256:00' }),
   LANDFALL_FOLDER_TEMPLATE: '{zone}/{yyyy}/{measurementId}',
   APPLICATIONINSIGHTS_CONNECTION_STRING: 'InstrumentationKey=0',
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD',
 };
 
 function without(environment: Readonly<Record<string, string>>, ...names: readonly string[]) {
@@ -84,7 +85,10 @@ describe('settings', () => {
         deadlineScale: 1,
         retryDelaysSeconds: [30, 300, 1800],
       },
-      applicationInsightsConnectionString: 'InstrumentationKey=0',
+      applicationInsights: {
+        connectionString: 'InstrumentationKey=0',
+        identity: { clientId: '11111111-2222-3333-4444-555555555555' },
+      },
     });
   });
 
@@ -218,9 +222,30 @@ describe('settings', () => {
     assert.deepEqual(readTaskSettings({ ...DEPLOYED, AZ_BATCH_TASK_WORKING_DIR: '/mnt/task' }), {
       storage: readSettings(DEPLOYED).storage,
       api: 'https://api.example.com',
-      applicationInsightsConnectionString: 'InstrumentationKey=0',
+      applicationInsights: {
+        connectionString: 'InstrumentationKey=0',
+        identity: { clientId: '11111111-2222-3333-4444-555555555555' },
+      },
       scratchRoot: '/mnt/task',
     });
     assert.throws(() => readTaskSettings(without(DEPLOYED, 'LANDFALL_API')), /LANDFALL_API is not set/);
+  });
+
+  it('say who sends to Application Insights: nobody in particular, the process, or another identity', () => {
+    const name = 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING';
+    const of = (authentication: string) =>
+      readSettings({ ...DEPLOYED, [name]: authentication }).applicationInsights;
+    assert.deepEqual(of(''), { connectionString: 'InstrumentationKey=0' });
+    assert.deepEqual(of('Authorization=AAD;ClientId=other')?.identity, { clientId: 'other' });
+    assert.deepEqual(
+      readSettings(without({ ...DEPLOYED, [name]: 'authorization=aad' }, 'LANDFALL_IDENTITY_CLIENT_ID'))
+        .applicationInsights?.identity,
+      {},
+    );
+    assert.throws(() => of('Authorization=Basic'), /APPLICATIONINSIGHTS_AUTHENTICATION_STRING is "Auth/);
+    assert.equal(
+      readSettings(without(DEPLOYED, 'APPLICATIONINSIGHTS_CONNECTION_STRING')).applicationInsights,
+      undefined,
+    );
   });
 });

@@ -33,5 +33,18 @@ export function telemetryContract(name: string, start: () => Promise<Telemetry>)
       );
       telemetry.event('stage.ended', { stage: 'copy', partial: false }, { durationMs: 12.5 });
     });
+
+    it('takes calls to services in a span, after it and outside of any', async () => {
+      const telemetry = await start();
+      const call = () =>
+        telemetry.call({ service: 'Cosmos DB', operation: 'read_item', target: 'vehicles', durationMs: 1 });
+      call();
+      let late: Promise<void> | undefined;
+      await telemetry.span('work', {}, async () => {
+        call();
+        late = new Promise((resolve) => setImmediate(resolve)).then(call);
+      });
+      await late;
+    });
   });
 }

@@ -34,6 +34,7 @@ describe('Bicep and the code: settings', () => {
     LANDFALL_TASK_IMAGES: '{"landfall/copy":"lfdevimagesx.azurecr.io/landfall/copy@sha256:00"}',
     LANDFALL_API: 'https://api.happy-field-01.northeurope.azurecontainerapps.io',
     LANDFALL_API_PORT: '8080',
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD',
   };
   const shared = [
     ...matches(/var settings = union\(([\s\S]*?)\n\)/.exec(source('main.bicep'))?.[1] ?? '', /^ {4}(\w+):/gm),

@@ -23,8 +23,6 @@ export interface AzureMonitorOptions {
   readonly role: string;
   /** Who sends, in Azure; it needs the role Monitoring Metrics Publisher on the component. */
   readonly identity?: { readonly clientId?: string };
-  /** Options of the exporter, for tests: `httpClient`, `disableOfflineStorage`. */
-  readonly exporter?: Readonly<Record<string, unknown>>;
 }
 
 const KINDS = {
@@ -78,7 +76,6 @@ export class AzureMonitorTelemetry implements Telemetry {
     connectionString,
     role,
     identity,
-    exporter,
   }: AzureMonitorOptions): Promise<AzureMonitorTelemetry> {
     // Read by the library while it loads: the role, and no usage statistics to its maker.
     process.env['OTEL_SERVICE_NAME'] ??= role;
@@ -92,7 +89,6 @@ export class AzureMonitorTelemetry implements Telemetry {
     if (identity !== undefined)
       client.config.aadTokenCredential = identityCredential({ auth: 'managed-identity', ...identity });
     client.config.azureMonitorOpenTelemetryOptions = {
-      azureMonitorExporterOptions: { connectionString, ...exporter },
       enableLiveMetrics: false,
       enablePerformanceCounters: false,
       tracesPerSecond: TRACES_PER_SECOND,

@@ -1,35 +1,43 @@
-// Says a few things to Application Insights and prints what left for the ingestion endpoint, as JSON. A process of its
-// own: the library hooks itself into every HTTP and AMQP client of the process it is loaded in.
-import { createHttpHeaders, type HttpClient } from '@azure/core-rest-pipeline';
-import { AzureMonitorTelemetry } from '#adapters/azure/monitor/azure-monitor-telemetry.ts';
+// Says a few things to Application Insights, as a process of Landfall does: started from its settings. Ends with what
+// it was given and thrown, as JSON. A process of its own, since OpenTelemetry's providers are global.
 
-const items: unknown[] = [];
-const ingestion: HttpClient = {
-  async sendRequest(request) {
-    const received = JSON.parse(String(request.body)) as unknown[];
-    items.push(...received);
-    const answer = { itemsReceived: received.length, itemsAccepted: received.length, errors: [] };
-    const headers = createHttpHeaders({ 'content-type': 'application/json' });
-    return { request, status: 200, headers, bodyAsText: JSON.stringify(answer) };
-  },
-};
+import { readTaskSettings } from '#composition/settings.ts';
+import { startTelemetry } from '#composition/start-telemetry.ts';
+import { report } from '#domain/reported-events.ts';
 
-const telemetry = await AzureMonitorTelemetry.start({
-  connectionString:
-    'InstrumentationKey=00000000-0000-0000-0000-000000000001;IngestionEndpoint=https://127.0.0.1:1/',
-  role: 'worker',
-  exporter: { httpClient: ingestion, disableOfflineStorage: true },
-});
+const { telemetry, close } = await startTelemetry('worker', readTaskSettings(process.env));
 const traceparent = await telemetry.span(
   'consume extract',
   {
     parent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     kind: 'consumer',
-    attributes: { queue: 'extract' },
+    attributes: { queue: 'extract', queueAgeMs: 250 },
   },
   async (span) => {
     span.set({ measurementId: 'm1' });
-    telemetry.event('stage.ended', { stage: 'extract', partial: false }, { durationMs: 12.5 });
+    const cosmos = { service: 'Cosmos DB', target: 'measurements', durationMs: 5 } as const;
+    telemetry.call({ ...cosmos, operation: 'execute_batch', statusCode: 200, requestCharge: 31.5 });
+    const blob = { service: 'Blob Storage', target: 'raw01/recordings', durationMs: 2 } as const;
+    for (let n = 0; n < 100; n += 1) telemetry.call({ ...blob, operation: 'GetBlob', statusCode: 206 });
+    telemetry.call({ ...blob, operation: 'PutBlob', statusCode: 503 });
+    const about = { measurementId: 'm1', fleet: 'f', generation: 1, stage: 'extract' };
+    report(
+      telemetry,
+      'stage.concluded',
+      { ...about, attempt: 1 },
+      {
+        durationMs: 1200,
+        taskCount: 2,
+        taskMs: 900,
+        outputFileCount: 3,
+        outputBytes: 4096,
+        outputRows: 77,
+        lostRecords: 2,
+        lostBytes: 10,
+        costEstimate: 0.25,
+      },
+    );
+    report(telemetry, 'stage ended', { ...about, input: 'i', outcome: 'succeeded' }, { durationMs: 1500 });
     return span.traceparent;
   },
 );
@@ -41,5 +49,9 @@ try {
 } catch (error) {
   thrown = String(error);
 }
-await telemetry.close();
-process.stdout.write(`${JSON.stringify({ traceparent, thrown, items })}\n`, () => process.exit(0));
+// Outside of a span nobody asks for it.
+telemetry.call({ service: 'Batch', operation: 'GET jobs', target: 'b', durationMs: 1, statusCode: 200 });
+const startedMs = performance.now();
+await close();
+const closedAfterMs = performance.now() - startedMs;
+process.stdout.write(`${JSON.stringify({ traceparent, thrown, closedAfterMs })}\n`, () => process.exit(0));
