@@ -140,6 +140,14 @@ var queryAlerts = [
     over: 'P2D'
     severity: 3
   }
+  {
+    name: 'queue-age'
+    description: 'Messages lie in a queue for more than ten minutes before they are taken. Runbook: docs/runbooks/alerts.md.'
+    query: loadTextContent('../queries/queue-age.kql')
+    every: 'PT15M'
+    over: 'PT1H'
+    severity: 3
+  }
 ]
 
 resource onMetrics 'Microsoft.Insights/metricAlerts@2018-03-01' = [

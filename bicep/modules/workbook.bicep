@@ -13,6 +13,9 @@ var queries = {
   'failed-tasks': loadTextContent('../queries/failed-tasks.kql')
   'dead-letters': loadTextContent('../queries/dead-letters.kql')
   'stuck-measurements': loadTextContent('../queries/stuck-measurements.kql')
+  'queue-age': loadTextContent('../queries/queue-age.kql')
+  'service-calls': loadTextContent('../queries/service-calls.kql')
+  'slowest-measurements': loadTextContent('../queries/slowest-measurements.kql')
   losses: loadTextContent('../queries/losses.kql')
   'cost-estimate': loadTextContent('../queries/cost-estimate.kql')
 }

@@ -5,7 +5,7 @@
 export const COST_INPUTS = {
   /** US dollars per hour of a node of the execution pool (Standard_D8ds_v5, Linux). An assumption: replace it. */
   nodeHour: 0.45,
-  /** Tasks that share a node: `taskSlotsPerNode` in bicep/modules/batch.bicep. */
+  /** Tasks that share a node: `executionTaskSlots` of the environment. */
   slotsPerNode: 8,
   /** US dollars per gigabyte (10⁹ bytes) and month in the hot tier. An assumption: replace it. */
   gigabyteMonth: 0.02,

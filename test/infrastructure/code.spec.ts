@@ -252,29 +252,3 @@ describe('Bicep and the code: entities, containers, zones', () => {
     assert.ok(OPERATIONS_CONTAINERS.includes(/blobContainerName: '([^']+)'/.exec(bicep)?.[1] ?? ''));
   });
 });
-
-describe('queries of alerts and workbook', () => {
-  const queries = globSync('bicep/queries/*.kql').map((path) => path.replaceAll('\\', '/'));
-
-  it('ask for events that the code reports', () => {
-    const code = globSync(['src/**/*.ts', 'containers/**/*.ts'])
-      .map((path) => readFileSync(path, 'utf8'))
-      .join('\n');
-    for (const path of queries) {
-      const names = matches(readFileSync(path, 'utf8'), /Name == '([^']+)'/g);
-      assert.ok(names.length > 0, `${path} asks for no event`);
-      for (const name of names) assert.ok(code.includes(`'${name}'`), `${path}: nobody reports '${name}'`);
-    }
-  });
-
-  it('are all used, and each place of the workbook has one', () => {
-    const used = matches(
-      source('modules/alerts.bicep') + source('modules/workbook.bicep'),
-      /loadTextContent\('\.\.\/(queries\/[^']+)'\)/g,
-    );
-    assert.deepEqual(sorted(used.map((name) => `bicep/${name}`)), queries.toSorted());
-    const places = matches(readFileSync('bicep/workbook.json', 'utf8'), /"\{\{([^}]+)\}\}"/g);
-    const filled = matches(source('modules/workbook.bicep'), /queries\/([^']+)\.kql/g);
-    assert.deepEqual(sorted(places), sorted(filled));
-  });
-});
