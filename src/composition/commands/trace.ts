@@ -28,7 +28,9 @@ export async function trace(
     );
   }
   processTerminal().print(
-    json ? JSON.stringify({ measurementId, traces }, null, 2) : traces.map((one) => traceText(one, { all })).join('\n\n'),
+    json
+      ? JSON.stringify({ measurementId, traces }, null, 2)
+      : traces.map((one) => traceText(one, { all })).join('\n\n'),
   );
   return EXIT.ok;
 }
