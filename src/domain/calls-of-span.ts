@@ -1,4 +1,4 @@
-import type { Attributes, ServiceCall } from './ports/telemetry.ts';
+import type { ServiceCall } from './service-call.ts';
 
 /** Calls that a span shows one by one; of those after it only sums are kept, per operation. */
 const SINGLE_CALLS_MAX = 32;
@@ -102,6 +102,8 @@ export function attributesOfCall(call: ToldCalls): Attributes {
       : { 'azure.cosmosdb.operation.request_charge': rounded(requestCharge) }),
   };
 }
+
+type Attributes = Readonly<Record<string, string | number>>;
 
 function conventionOf(service: ServiceCall['service'], operation: string, target: string): Attributes {
   switch (service) {

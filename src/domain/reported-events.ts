@@ -1,5 +1,3 @@
-import type { Attributes, Telemetry } from './ports/telemetry.ts';
-
 /**
  * The custom events that queries, alerts and metrics are made of, with their dimensions and numbers. Other events may
  * be said freely; what somebody counts on stands here, so that a renamed dimension is a type error and not an alert
@@ -52,15 +50,24 @@ type Numbers<Name extends ReportedEvent> = Readonly<
   Record<(typeof REPORTED_EVENTS)[Name]['numbers'][number], number>
 >;
 
+/** Whoever takes events; the port Telemetry. */
+interface Reporter {
+  event(
+    name: string,
+    dimensions: Readonly<Record<string, string | number | boolean>>,
+    numbers: Readonly<Record<string, number>>,
+  ): void;
+}
+
 /** Says an event that somebody counts on. `more`: numbers that only this event has, such as timings of its parts. */
 export function report<Name extends ReportedEvent>(
-  telemetry: Telemetry,
+  telemetry: Reporter,
   name: Name,
   dimensions: Dimensions<Name>,
   numbers: Numbers<Name>,
   more: Readonly<Record<string, number>> = {},
 ): void {
-  telemetry.event(name, dimensions as Attributes, { ...more, ...numbers });
+  telemetry.event(name, dimensions, { ...more, ...numbers });
 }
 
 /** A number of an event or a span, added up over time by some of its dimensions. */

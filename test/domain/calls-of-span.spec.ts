@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { attributesOfCall, CallsOfSpan, nameOfCall } from '#domain/calls-of-span.ts';
-import type { ServiceCall } from '#domain/ports/telemetry.ts';
+import type { ServiceCall } from '#domain/service-call.ts';
 
 const READ: ServiceCall = {
   service: 'Blob Storage',

@@ -1,4 +1,5 @@
-import type { ServiceCall, ServiceCalls } from '#domain/ports/telemetry.ts';
+import type { ServiceCalls } from '#domain/ports/telemetry.ts';
+import type { ServiceCall } from '#domain/service-call.ts';
 
 /** Keeps what adapters say of their calls. */
 export class SaidCalls implements ServiceCalls {

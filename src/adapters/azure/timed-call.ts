@@ -1,4 +1,5 @@
-import type { ServiceCall, ServiceCalls } from '#domain/ports/telemetry.ts';
+import type { ServiceCalls } from '#domain/ports/telemetry.ts';
+import type { ServiceCall } from '#domain/service-call.ts';
 import { statusOf } from './service-failure.ts';
 
 /** What a call is, before it is made. */

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { attributesOfCall, CallsOfSpan, nameOfCall } from '#domain/calls-of-span.ts';
-import type { Attributes, ServiceCall, Span, Telemetry } from '#domain/ports/telemetry.ts';
+import type { Attributes, Span, Telemetry } from '#domain/ports/telemetry.ts';
+import type { ServiceCall } from '#domain/service-call.ts';
 
 /**
  * Spans and events as JSON lines: in a file on a laptop, on standard output where a platform collects it. Starts in

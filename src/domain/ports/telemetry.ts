@@ -1,3 +1,5 @@
+import type { ServiceCall } from '../service-call.ts';
+
 /** Traces and custom events. Never fails the work it watches. */
 export interface Telemetry extends ServiceCalls {
   /**
@@ -22,24 +24,6 @@ export interface ServiceCalls {
   /** A call that has just ended, in the span in which it was made. Outside of a span nobody asks for it. */
   call(call: ServiceCall): void;
 }
-
-/** One request to a service, over. */
-export interface ServiceCall {
-  readonly service: Service;
-  /** As the service's own protocol names it: `read_item`, `PutBlock`, `send`. */
-  readonly operation: string;
-  /** What it was asked of, coarse enough to count by: a container, a queue; never a document or a path. */
-  readonly target: string;
-  readonly durationMs: number;
-  /** HTTP status; absent when no answer came, or the protocol has none. */
-  readonly statusCode?: number;
-  /** Request units, of Cosmos DB. */
-  readonly requestCharge?: number;
-  /** Why there is no answer. */
-  readonly error?: string;
-}
-
-export type Service = 'Cosmos DB' | 'Blob Storage' | 'Service Bus' | 'Batch';
 
 export type Attributes = Readonly<Record<string, string | number | boolean>>;
 

@@ -13,8 +13,9 @@ import {
 } from '@opentelemetry/api';
 import type { TelemetryClient } from 'applicationinsights';
 import { attributesOfCall, CallsOfSpan, nameOfCall, type ToldCalls } from '#domain/calls-of-span.ts';
-import type { Attributes, Span as RunningSpan, ServiceCall, Telemetry } from '#domain/ports/telemetry.ts';
+import type { Attributes, Span as RunningSpan, Telemetry } from '#domain/ports/telemetry.ts';
 import { METRICS_OF_EVENTS, type Metric, QUEUE_AGE, type ReportedEvent } from '#domain/reported-events.ts';
+import type { ServiceCall } from '#domain/service-call.ts';
 import { identityCredential } from '../credentials.ts';
 
 export interface AzureMonitorOptions {
