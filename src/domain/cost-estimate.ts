@@ -3,12 +3,12 @@
  * ends. Messages, request units and storage calls are in the cost model of docs/infrastructure/cost.md, per terabyte.
  */
 export const COST_INPUTS = {
-  /** US dollars per hour of a node of the execution pool (Standard_D8ds_v5, Linux). An assumption: replace it. */
-  nodeHour: 0.45,
-  /** Tasks that share a node: `executionTaskSlots` of the environment. */
+  /** US dollars per hour of a node of the execution pool: the price `node` of bicep/cost-inputs.json; a test compares. */
+  nodeHour: 0.452,
+  /** Tasks that share a node: `executionTaskSlots` of the environments. */
   slotsPerNode: 8,
-  /** US dollars per gigabyte (10⁹ bytes) and month in the hot tier. An assumption: replace it. */
-  gigabyteMonth: 0.02,
+  /** US dollars per gigabyte (10⁹ bytes) and month in the hot tier: the price `storageHotZrs`. */
+  gigabyteMonth: 0.026,
 } as const;
 
 const HOUR_MS = 3_600_000;

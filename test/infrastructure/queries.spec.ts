@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { attributesOfCall } from '#domain/calls-of-span.ts';
-import { COST_INPUTS } from '#domain/cost-estimate.ts';
+import { COST_INPUTS, costEstimateOf } from '#domain/cost-estimate.ts';
 import { METRICS_OF_EVENTS, QUEUE_AGE, REPORTED_EVENTS } from '#domain/reported-events.ts';
+import { readCostInputs } from '../../scripts/cost-model.ts';
 import { bicepSources, withoutComments } from './bicep-source.ts';
 
 const sources = bicepSources();
@@ -94,13 +95,11 @@ describe('queries of alerts and workbook', () => {
 });
 
 describe('the cost a stage reports', () => {
-  it('is made of the inputs that the cost model names', () => {
-    const page = readFileSync('docs/infrastructure/cost.md', 'utf8');
-    const rows = [...page.matchAll(/^\| `(\w+)` +\| ([\d.]+) +\|/gm)].map(([, name, value]) => [
-      name,
-      Number(value),
-    ]);
-    assert.deepEqual(Object.fromEntries(rows), COST_INPUTS);
+  it('is made of the prices of the cost model', () => {
+    const { prices } = readCostInputs();
+    assert.equal(COST_INPUTS.nodeHour, prices['node']?.amount);
+    assert.equal(COST_INPUTS.gigabyteMonth, prices['storageHotZrs']?.amount);
+    assert.ok(Math.abs(costEstimateOf({ taskMs: 8 * 3_600_000, outputBytes: 1e9 }) - (0.452 + 0.026)) < 1e-9);
   });
 
   it('has as many slots on a node as the pools of the environments', () => {
