@@ -19,7 +19,7 @@ import { SortedRecords } from './sorted.ts';
 import type { Mdf4Table, TablePart } from './tables.ts';
 import { RecordSorter } from './unsorted.ts';
 
-const BATCH_BYTES = 1 << 22;
+const BATCH_BYTES = 1 << 21;
 const BATCH_ROWS_MAX = 1 << 16;
 /** What all parts of a table may read before it is asked for. */
 const AHEAD_BYTES_MAX = 1 << 25;
