@@ -30,10 +30,10 @@ export function timesOf(
       return { timestampsNs, unreadable: undefined };
     }
     case 'waveform': {
+      const { offsetSeconds, incrementSeconds } = timeBase;
       const seconds = new Float64Array(rowCount);
-      for (let row = 0; row < rowCount; row++) {
-        seconds[row] = timeBase.offsetSeconds + (firstRow + row) * timeBase.incrementSeconds;
-      }
+      for (let row = 0; row < rowCount; row++)
+        seconds[row] = offsetSeconds + (firstRow + row) * incrementSeconds;
       return addSeconds(timeBase.startNs, seconds);
     }
     case 'timestamps':
