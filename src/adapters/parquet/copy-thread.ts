@@ -3,7 +3,7 @@ import type { RowMessage, WriteOrder, WriteReport } from './parquet-worker.ts';
 import { buffersOf, type TablePiece } from './table-piece.ts';
 
 /** Pieces that may be on their way to the worker; more would only use memory. */
-const PIECES_UNDERWAY_MAX = 2;
+const PIECES_UNDERWAY_MAX = 4;
 
 export type WrittenFile = Extract<WriteReport, { kind: 'written' }>;
 export type CopyOrder = Omit<WriteOrder, 'rows' | 'signal'>;
