@@ -15,10 +15,14 @@ export function tablesPython(): string | undefined {
 export const HOW_TO_GET_PYTHON = `no Python with deltalake, pandas and pyarrow: python3 -m venv ${VENV} && ${VENV}/bin/pip install -r test/conformance/tables/requirements.txt`;
 
 /** Standard output of a script. */
-export function runPython(python: string, words: readonly string[], cwd?: string): string {
+export function runPython(
+  python: string,
+  words: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): string {
   return execFileSync(python, [...words], {
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
-    ...(cwd === undefined ? {} : { cwd }),
+    env: { ...process.env, ...environment },
   });
 }

@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { DeltaFleetTables } from '#adapters/delta/delta-fleet-tables.ts';
-import { layOut } from '#adapters/parquet/column-layout.ts';
-import { ParquetTableWriter } from '#adapters/parquet/parquet-table-writer.ts';
+import { randomUUID } from 'node:crypto';
 import { textValues } from '#domain/column-values.ts';
 import type { FleetTablePlace, MeasurementRows } from '#domain/ports/fleet-tables.ts';
 import type { TableColumn } from '#domain/ports/table-writer.ts';
-import { MemoryBlobStore } from '#test/simulation/fakes/memory-blob-store.ts';
+import { TablesOnDisk } from '#test/support/tables-on-disk.ts';
 import { HOW_TO_GET_PYTHON, runPython, tablesPython } from '#test/support/tables-python.ts';
 
 interface SeenTable {
@@ -38,15 +32,9 @@ const STARTS_NS = 1_780_000_000_123_456_789n;
 /** delta-rs, a Delta implementation that shares nothing with ours, opens what our committer wrote. */
 describe('Delta tables as delta-rs and pandas see them', function () {
   this.timeout(120_000);
-  const clock = { now: () => new Date('2026-11-22T12:00:00Z'), wait: async () => undefined };
   const place: FleetTablePlace = { account: 'enriched01', fleet: 'north', kind: 'enriched' };
-  const folder = mkdtempSync(join(tmpdir(), 'landfall-delta-rs-'));
-  const writer = new ParquetTableWriter();
-  const blobs = new MemoryBlobStore(() => clock.now());
-  const tables = new DeltaFleetTables(
-    { blobs, clock, storedColumns: (columns) => layOut({ columns, metadata: {} }) },
-    'tables',
-  );
+  const disk = new TablesOnDisk();
+  const { tables, blobs } = disk;
   let python = '';
 
   before(function () {
@@ -55,10 +43,7 @@ describe('Delta tables as delta-rs and pandas see them', function () {
     console.log(HOW_TO_GET_PYTHON);
     this.skip();
   });
-  after(async () => {
-    await writer.dispose();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => disk.dispose());
 
   /** As many rows as the generation counts tens. */
   async function commit(
@@ -69,10 +54,8 @@ describe('Delta tables as delta-rs and pandas see them', function () {
     to = place,
   ): Promise<MeasurementRows> {
     const rowCount = 10 * generation;
-    const path = join(folder, `${randomUUID()}.parquet`);
-    const open = await writer.open(path, { columns, metadata: {} });
     const index = Array.from({ length: rowCount }, (_, row) => row);
-    await open.append({
+    const rows = {
       rowCount,
       columns: [
         { values: BigInt64Array.from(index, (row) => STARTS_NS + BigInt(row) * 50_000_000n) },
@@ -83,44 +66,14 @@ describe('Delta tables as delta-rs and pandas see them', function () {
         { values: Int32Array.from(index, (row) => row - 1) },
         { values: textValues(index.map((row) => `Dämmerung ${row}`)) },
       ],
-    });
-    await open.close();
-    const content = readFileSync(path);
-    const location = { account: place.account, container: 'structured', path: `${randomUUID()}.parquet` };
-    await blobs.write(location, content, { contentType: 'application/vnd.apache.parquet' });
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    const rows: MeasurementRows = {
-      measurementId,
-      generation,
-      vin,
-      date: '2026-05-28',
-      table: {
-        columns,
-        file: { ...location, sizeBytes: content.length, sha256 },
-        rowCount,
-        startTime: '2026-05-28T20:26:40.123456789Z',
-        endTime: '2026-05-28T20:26:49.623456789Z',
-      },
     };
-    await tables.replace(to, rows);
-    return rows;
+    const times = { startTime: '2026-05-28T20:26:40.123456789Z', endTime: '2026-05-28T20:26:49.623456789Z' };
+    const measurement = { measurementId, generation, vin, date: '2026-05-28' };
+    return disk.add(to, measurement, { columns, rows }, times);
   }
 
   async function seen(of = place): Promise<SeenTable> {
-    const root = mkdtempSync(join(folder, 'tables-'));
-    for await (const { location } of blobs.list({
-      account: place.account,
-      container: 'tables',
-      path: `${of.fleet}/`,
-    })) {
-      const path = join(root, location.path);
-      mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, await blobs.read(location));
-    }
-    const [file] = await tables.files(of);
-    return JSON.parse(
-      runPython(python, ['test/conformance/tables/read_table.py', join(root, of.fleet, file?.table ?? '')]),
-    );
+    return JSON.parse(runPython(python, ['test/conformance/tables/read_table.py', await disk.folderOf(of)]));
   }
 
   const [first, second] = [randomUUID(), randomUUID()];
