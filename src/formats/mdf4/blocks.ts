@@ -49,7 +49,7 @@ export class BlockReader {
     if (expectedIds.length > 0 && !expectedIds.includes(header.id)) {
       throw new Mdf4Damage(`expected a ${expectedIds.join(' or ')} block at ${offset}, found '${header.id}'`);
     }
-    if (header.lengthBytes > WHOLE_BLOCK_BYTES_MAX || offset + header.lengthBytes > this.sizeBytes) {
+    if (header.lengthBytes > WHOLE_BLOCK_BYTES_MAX || header.offset + header.lengthBytes > this.sizeBytes) {
       throw new Mdf4Damage(`the ${header.id} block at ${offset} claims ${header.lengthBytes} bytes`);
     }
     return this.#parsed(header, header.lengthBytes);
@@ -59,7 +59,7 @@ export class BlockReader {
   async blockHead(offset: number, expectedId: string, dataBytes: number): Promise<Block> {
     const header = await this.header(offset);
     const lengthBytes = BLOCK_HEADER_BYTES + header.linkCount * 8 + dataBytes;
-    if (header.id !== expectedId || lengthBytes > Math.min(header.lengthBytes, this.sizeBytes - offset)) {
+    if (header.id !== expectedId || lengthBytes > Math.min(header.lengthBytes, this.sizeBytes - header.offset)) {
       throw new Mdf4Damage(`expected a ${expectedId} block at ${offset}, found '${header.id}'`);
     }
     return this.#parsed(header, lengthBytes);
@@ -80,8 +80,22 @@ export class BlockReader {
     };
   }
 
-  /** @throws {Mdf4Damage} where no block begins at the offset, or its links do not fit into it. */
+  /**
+   * The header of the block at the offset. A guard block (GD, from 4.3) only keeps older tools away from the block it
+   * leads to, which is given in its stead.
+   * @throws {Mdf4Damage} where no block begins at the offset, or its links do not fit into it.
+   */
   async header(offset: number): Promise<BlockHeader> {
+    const header = await this.#headerAt(offset);
+    if (header.id !== 'GD') return header;
+    const bytes = await this.bytes(offset, BLOCK_HEADER_BYTES + 8);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const guarded = await this.#headerAt(uint64(view, BLOCK_HEADER_BYTES));
+    if (guarded.id === 'GD') throw new Mdf4Damage(`the guard at ${offset} guards another`);
+    return guarded;
+  }
+
+  async #headerAt(offset: number): Promise<BlockHeader> {
     if (offset <= 0 || offset + BLOCK_HEADER_BYTES > this.sizeBytes) {
       throw new Mdf4Damage(`a link points to ${offset}, outside of the file's ${this.sizeBytes} bytes`);
     }
@@ -93,8 +107,12 @@ export class BlockReader {
     if (lengthBytes < BLOCK_HEADER_BYTES + linkCount * 8) {
       throw new Mdf4Damage(`the block at ${offset} claims ${lengthBytes} bytes and ${linkCount} links`);
     }
+    const id = String.fromCharCode(bytes[2]!, bytes[3]!);
+    if (id === 'GD' && offset + BLOCK_HEADER_BYTES + 8 > this.sizeBytes) {
+      throw new Mdf4Damage(`the guard at ${offset} is cut short`);
+    }
     this.#offsets.add(offset);
-    return { id: String.fromCharCode(bytes[2]!, bytes[3]!), offset, lengthBytes, linkCount };
+    return { id, offset, lengthBytes, linkCount };
   }
 
   /** The first known block behind an offset: where a data block without a length must end. */

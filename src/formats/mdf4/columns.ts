@@ -6,6 +6,7 @@ import type {
   ScalarType,
   VariableValues,
 } from '../recording-reader.ts';
+import { arrayText, elementChannels, elementFields, evenOffsets, sizeCutter } from './array-values.ts';
 import { Mdf4Damage } from './blocks.ts';
 import type { Conversion } from './conversion.ts';
 import {
@@ -23,10 +24,12 @@ import {
   DataType,
   isBytes,
   isComplex,
+  isNumeric,
   isStoredApart,
   isText,
   isVirtual,
 } from './model.ts';
+import { applyNumeric } from './physical-values.ts';
 import { stringValues, textsOf, toUtf8, VariableBuilder } from './text-values.ts';
 
 /** Rows of one channel group, ready to be decoded. */
@@ -66,6 +69,9 @@ export function columnPlansOf(channel: Channel, group: ChannelGroup): ColumnPlan
 
 function bareColumns(channel: Channel, group: ChannelGroup): ColumnPlan[] {
   if (isVirtual(channel)) return virtualColumns(channel);
+  if (channel.array !== undefined && !isStoredApart(channel) && !isNumeric(channel)) {
+    return elementChannels(channel, group).flatMap((element) => bareColumns(element, group));
+  }
   if (isStoredApart(channel)) {
     fieldOf({ ...channel, dataType: DataType.unsignedLittle }, channel, group.dataBytes);
     return variableColumns(channel, (rows) => rows.apart.get(channel));
@@ -83,7 +89,7 @@ function bareColumns(channel: Channel, group: ChannelGroup): ColumnPlan[] {
 
 function schemaOf(channel: Channel, type: ColumnSchema['type'], suffix = ''): ColumnSchema {
   const { unit, description, conversion } = channel;
-  const shape = channel.array === undefined ? '' : `array ${channel.array.sizes.join('x')}`;
+  const shape = channel.array === undefined ? '' : arrayText(channel.array);
   const source = [shape, conversion?.description ?? ''].filter((part) => part !== '').join(', ');
   return {
     name: channel.name + suffix,
@@ -98,6 +104,8 @@ function schemaOf(channel: Channel, type: ColumnSchema['type'], suffix = ''): Co
 function numericColumns(channel: Channel, field: Field, group: ChannelGroup): ColumnPlan[] {
   const { conversion, array } = channel;
   const elements = array === undefined ? undefined : elementFields(field, channel, group);
+  const cut =
+    elements === undefined || array === undefined ? undefined : sizeCutter(array, elements.length, group);
   const raw = (rows: Rows): NumberValues => {
     if (elements === undefined) return rawValues(field, rows.records);
     const values = emptyValues(field.kind, rows.records.count * elements.length);
@@ -106,10 +114,11 @@ function numericColumns(channel: Channel, field: Field, group: ChannelGroup): Co
     });
     return values;
   };
-  const asColumn = (rows: Rows, values: ColumnValues): ColumnValues =>
-    elements === undefined
-      ? values
-      : { kind: 'list', offsets: evenOffsets(rows.records.count, elements.length), items: values };
+  const asColumn = (rows: Rows, values: NumberValues): ColumnValues => {
+    if (elements === undefined) return values;
+    if (cut !== undefined) return cut(rows.records, values);
+    return { kind: 'list', offsets: evenOffsets(rows.records.count, elements.length), items: values };
+  };
   const listed = (type: ScalarType) => (elements === undefined ? type : { list: type });
   return convertedColumns(channel, conversion, {
     type: field.kind,
@@ -125,7 +134,7 @@ interface NumericSource {
   readonly type: ScalarType;
   readonly listed: (type: ScalarType) => ColumnSchema['type'];
   readonly values: (rows: Rows) => NumberValues;
-  readonly asColumn: (rows: Rows, values: ColumnValues) => ColumnValues;
+  readonly asColumn: (rows: Rows, values: NumberValues) => ColumnValues;
   readonly perRow: boolean;
 }
 
@@ -184,56 +193,6 @@ function textColumn(
   };
 }
 
-/** Raw values through a numeric conversion, as float64. */
-export function applyNumeric(raw: NumberValues, conversion: Conversion | undefined): Float64Array {
-  const physical = toFloat64(raw);
-  if (conversion?.linear !== undefined) {
-    const { factor, offset } = conversion.linear;
-    for (let i = 0; i < physical.length; i++) physical[i] = physical[i]! * factor + offset;
-  } else if (conversion?.toNumber !== undefined) {
-    const { toNumber } = conversion;
-    for (let i = 0; i < physical.length; i++) physical[i] = toNumber(physical[i]!);
-  }
-  return physical;
-}
-
-/** Float64 values are given back as they are; 64-bit integers are put together from their words, without BigInts. */
-export function toFloat64(raw: NumberValues): Float64Array {
-  if (raw instanceof Float64Array) return raw;
-  if (!(raw instanceof BigInt64Array || raw instanceof BigUint64Array)) return new Float64Array(raw);
-  const lows = new Uint32Array(raw.buffer, raw.byteOffset, raw.length * 2);
-  const highs =
-    raw instanceof BigInt64Array ? new Int32Array(raw.buffer, raw.byteOffset, raw.length * 2) : lows;
-  const values = new Float64Array(raw.length);
-  for (let i = 0; i < values.length; i++) values[i] = highs[i * 2 + 1]! * 2 ** 32 + lows[i * 2]!;
-  return values;
-}
-
-/** One field per element of an array, first dimension slowest. */
-function elementFields(field: Field, channel: Channel, group: ChannelGroup): Field[] {
-  let offsets = [0];
-  channel.array?.sizes.forEach((size, dimension) => {
-    const stride = channel.array?.strideBytes[dimension] ?? 0;
-    if (offsets.length * size > group.dataBytes * 8) {
-      throw new Mdf4Damage(`array ${channel.name} has more elements than its record has bits`);
-    }
-    offsets = offsets.flatMap((start) => Array.from({ length: size }, (_, index) => start + index * stride));
-  });
-  return offsets.map((offset) => {
-    const byteOffset = field.byteOffset + offset;
-    if (byteOffset < 0 || byteOffset + field.byteCount > group.dataBytes) {
-      throw new Mdf4Damage(`array ${channel.name} ends outside of its record of ${group.dataBytes} bytes`);
-    }
-    return { ...field, byteOffset };
-  });
-}
-
-function evenOffsets(rowCount: number, length: number): Uint32Array {
-  const offsets = new Uint32Array(rowCount + 1);
-  for (let row = 1; row <= rowCount; row++) offsets[row] = row * length;
-  return offsets;
-}
-
 function virtualColumns(channel: Channel): ColumnPlan[] {
   const indexes = ({ records, firstRow }: Rows) => {
     const values = new Float64Array(records.count);
@@ -249,16 +208,14 @@ function virtualColumns(channel: Channel): ColumnPlan[] {
   });
 }
 
+/** Real and imaginary parts; what a conversion of complex numbers would be is nowhere said. */
 function complexColumns(channel: Channel, group: ChannelGroup): ColumnPlan[] {
+  const { conversion: _, ...plain } = channel;
   const bitCount = channel.bitCount / 2;
-  return ['.re', '.im'].map((suffix, index) => {
-    const part = { byteOffset: channel.byteOffset + (index * bitCount) / 8, bitCount };
-    const field = fieldOf(channel, part, group.dataBytes);
-    return {
-      schema: schemaOf(channel, field.kind, suffix),
-      channel,
-      decode: (rows) => ({ values: rawValues(field, rows.records) }),
-    };
+  return ['.re', '.im'].flatMap((suffix, index) => {
+    const byteOffset = channel.byteOffset + (index * bitCount) / 8;
+    const part = { ...plain, name: channel.name + suffix, byteOffset, bitCount };
+    return numericColumns(part, fieldOf(channel, part, group.dataBytes), group);
   });
 }
 

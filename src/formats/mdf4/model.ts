@@ -1,3 +1,4 @@
+import type { ElementGroups } from './channel-array.ts';
 import type { Conversion } from './conversion.ts';
 
 /** What the metadata blocks of a file say, links followed. Numbers keep the names of the format. */
@@ -19,6 +20,10 @@ export interface ChannelGroup {
   readonly dataBytes: number;
   readonly invalidationBytes: number;
   readonly acquisitionName: string;
+  /** Which element of a channel array its records are, such as `[2]`; '' where they are no element. */
+  readonly element: string;
+  /** Sample reductions (SR blocks); they repeat what the records say, more coarsely, and are not read. */
+  readonly reductionCount: number;
   readonly source: { readonly name: string; readonly path: string };
   readonly comment: string;
   /** Offset of the channel group whose master is this group's, or 0. */
@@ -46,6 +51,8 @@ export interface Channel {
   /** For values stored inline or apart with their size in another channel of the record. */
   readonly sizeChannel?: Channel;
   readonly array?: ArrayShape;
+  /** For arrays whose elements lie in groups of their own; the channel itself is then one element. */
+  readonly elementGroups?: ElementGroups;
   /** Top member of the structure it lies in, such as `CAN_DataFrame`; '' outside of one. */
   readonly structure: string;
 }
@@ -54,6 +61,10 @@ export interface Channel {
 export interface ArrayShape {
   readonly sizes: readonly number[];
   readonly strideBytes: readonly number[];
+  /** Channels of the same record with the size that each dimension has in this row, at most `sizes`. */
+  readonly sizeChannels: readonly (Channel | undefined)[];
+  /** Values of fixed axes, by dimension. */
+  readonly axes: readonly (readonly number[])[];
 }
 
 /** `cg_flags` (ASAM MDF 4.1.0, 4.14.3; bit 3 from 4.2). */
@@ -113,6 +124,11 @@ export function isText(channel: { readonly dataType: number }): boolean {
 
 export function isBytes(channel: { readonly dataType: number }): boolean {
   return channel.dataType >= DataType.bytes && channel.dataType <= DataType.mimeStream;
+}
+
+/** Integers, floats and complex numbers: what an array of becomes a list. */
+export function isNumeric(channel: { readonly dataType: number }): boolean {
+  return channel.dataType <= DataType.floatBig || isComplex(channel);
 }
 
 export function isComplex(channel: { readonly dataType: number }): boolean {

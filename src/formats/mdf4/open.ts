@@ -15,7 +15,7 @@ import { IDENTIFICATION_BYTES, parseIdentification } from './identification.ts';
 import { Mdf4Reader } from './reader.ts';
 import { StructureReader } from './structure.ts';
 import { withTimes } from './summary-times.ts';
-import { tablesOf } from './tables.ts';
+import { type Mdf4Table, tablesOf } from './tables.ts';
 
 /**
  * Opens an ASAM MDF 4 file (4.00 to 4.30): finalized or not, sorted or not. Only metadata is read here; `read` then
@@ -66,6 +66,7 @@ export const openMdf4: OpenRecording = async (source, options) => {
     properties: {
       ...header.properties,
       ...Object.fromEntries(external),
+      ...Object.fromEntries(tables.flatMap(reductionProperty)),
       ...(identification.finalized ? {} : { finalized: 'no' }),
     },
     attachments: attachments.embedded,
@@ -73,6 +74,12 @@ export const openMdf4: OpenRecording = async (source, options) => {
   const opened = { source: stream, tables, events, startTimeNs: header.startTimeNs, summary };
   return new Mdf4Reader(await withTimes(opened), loss);
 };
+
+/** Sample reductions are for viewers that draw a whole recording at once; extraction goes by the records. */
+function reductionProperty({ summary, parts }: Mdf4Table): [string, string][] {
+  const count = parts.reduce((sum, { group }) => sum + group.reductionCount, 0);
+  return count === 0 ? [] : [[`sampleReductions.${summary.name}`, `${count}, not read`]];
+}
 
 async function headerOrRefusal(
   reader: BlockReader,

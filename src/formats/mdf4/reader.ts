@@ -9,11 +9,12 @@ import type {
   VariableValues,
 } from '../recording-reader.ts';
 import { batchOf, type SelectedTable, selectColumns } from './batches.ts';
-import { applyNumeric, type ColumnPlan, type Rows, toFloat64 } from './columns.ts';
+import type { ColumnPlan, Rows } from './columns.ts';
 import type { StreamSource } from './data-stream.ts';
 import { eventBatch, type RecordedEvent } from './events.ts';
 import { fieldOf, type Records, rawValues } from './field-values.ts';
 import { type Channel, type ChannelGroup, ChannelType, DataType, isStoredApart } from './model.ts';
+import { applyNumeric, toFloat64 } from './physical-values.ts';
 import { SignalData } from './signal-data.ts';
 import { SortedRecords } from './sorted.ts';
 import type { Mdf4Table, TablePart } from './tables.ts';

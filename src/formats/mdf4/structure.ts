@@ -1,5 +1,6 @@
 import type { LossCounter } from '../recording-reader.ts';
 import { type Block, type BlockReader, linkOf, Mdf4Damage, requireData, uint64 } from './blocks.ts';
+import { type ArrayBlock, type ElementGroups, parseArrayBlock, withElementGroups } from './channel-array.ts';
 import { ConversionReader } from './conversion-block.ts';
 import {
   type ArrayShape,
@@ -13,6 +14,8 @@ import {
 import { readSource, readText } from './text.ts';
 
 const STRUCTURE_DEPTH_MAX = 32;
+const ELEMENT_GROUPS_MAX = 1 << 16;
+const REDUCTIONS_MAX = 1 << 10;
 const CHANNEL_ALL_INVALID = 0x01;
 const CHANNEL_HAS_INVALIDATION_BIT = 0x02;
 
@@ -25,6 +28,7 @@ export class StructureReader {
   readonly #loss: LossCounter;
   readonly #conversions: ConversionReader;
   readonly #visited = new Set<number>();
+  #elementGroupsLeft = ELEMENT_GROUPS_MAX;
 
   constructor(reader: BlockReader, loss: LossCounter) {
     this.#reader = reader;
@@ -40,7 +44,11 @@ export class StructureReader {
         throw new Mdf4Damage(`the data group at ${block.offset} has record ids of ${recordIdBytes} bytes`);
       }
       const channelGroups = await this.#channelGroups(linkOf(block, 1));
-      groups.push({ offset: block.offset, recordIdBytes, dataLink: linkOf(block, 2), channelGroups });
+      const group = { offset: block.offset, recordIdBytes, dataLink: linkOf(block, 2), channelGroups };
+      const withElements = withElementGroups(group);
+      this.#elementGroupsLeft -= elementCount(withElements) - channelGroups.length;
+      if (this.#elementGroupsLeft < 0) throw new Mdf4Damage('its channel arrays claim too many groups');
+      groups.push(...withElements);
     });
     return groups;
   }
@@ -58,10 +66,17 @@ export class StructureReader {
         dataBytes: data.getUint32(24, true),
         invalidationBytes: data.getUint32(28, true),
         acquisitionName: await readText(this.#reader, linkOf(block, 2)),
+        element: '',
+        reductionCount: await this.#reductionCount(linkOf(block, 4)),
         source: await this.#source(linkOf(block, 3)),
         comment: await readText(this.#reader, linkOf(block, 5)),
         masterGroupLink: (flags & GROUP_HAS_REMOTE_MASTER) === 0 ? 0 : linkOf(block, 6),
-        channels: await this.#channels(linkOf(block, 1), { prefix: '', structure: '', depth: 0 }),
+        channels: await this.#channels(linkOf(block, 1), {
+          groupOffset: block.offset,
+          prefix: '',
+          structure: '',
+          depth: 0,
+        }),
       });
     });
     return groups;
@@ -89,9 +104,10 @@ export class StructureReader {
     const ownName = (await readText(this.#reader, linkOf(block, 2))) || `channel at ${block.offset}`;
     const isNamedWhole = place.prefix === '' || ownName.startsWith(`${place.prefix}.`);
     const name = isNamedWhole ? ownName : `${place.prefix}.${ownName}`;
-    const { array, membersLink } = await this.#composition(linkOf(block, 1), place.array);
+    const { array, elementGroups, membersLink } = await this.#composition(linkOf(block, 1), place);
     if (membersLink !== 0) {
       const inside: Place = {
+        groupOffset: place.groupOffset,
         prefix: name,
         structure: place.structure || name,
         depth: place.depth + 1,
@@ -101,9 +117,12 @@ export class StructureReader {
         throw new Mdf4Damage(`the structure of channel ${name} is more than ${STRUCTURE_DEPTH_MAX} deep`);
       }
       const members = await this.#channels(membersLink, inside);
-      if (members.length > 0) return members;
+      const [first, ...others] = members;
+      if (first !== undefined && elementGroups !== undefined) return [{ ...first, elementGroups }, ...others];
+      if (first !== undefined) return members;
     }
-    return [await this.#leaf(block, name, place.structure, array)];
+    const leaf = await this.#leaf(block, name, place.structure, array);
+    return [elementGroups === undefined ? leaf : { ...leaf, elementGroups }];
   }
 
   async #leaf(
@@ -155,19 +174,50 @@ export class StructureReader {
   }
 
   /** What `cn_composition` leads to: members of a structure, an array, or an array of either. */
-  async #composition(link: number, outer: ArrayShape | undefined) {
-    let array = outer;
+  async #composition(link: number, place: Place) {
+    let { array } = place;
+    let elementGroups: ElementGroups | undefined;
     let next = link;
     for (let depth = 0; next !== 0 && depth < STRUCTURE_DEPTH_MAX; depth++) {
       const header = await this.#reader.header(next);
-      if (header.id === 'CN') return { array, membersLink: next };
+      if (header.id === 'CN') return { array, elementGroups, membersLink: next };
       // Unions, variants, lists and streams (4.3) stay what the channel itself says: its bytes.
-      if (header.id !== 'CA') return { array, membersLink: 0 };
-      const block = await this.#reader.block(next, 'CA');
-      array = nestArrays(array, arrayShape(block));
-      next = linkOf(block, 0);
+      if (header.id !== 'CA') return { array, elementGroups, membersLink: 0 };
+      const block = parseArrayBlock(await this.#reader.block(next, 'CA'));
+      if (block.elementGroups !== undefined) elementGroups ??= block.elementGroups;
+      else array = nestArrays(array, await this.#arrayShape(block, place.groupOffset));
+      next = block.compositionLink;
     }
-    return { array, membersLink: 0 };
+    return { array, elementGroups, membersLink: 0 };
+  }
+
+  async #arrayShape(
+    { sizes, strideBytes, sizeLinks, axes }: ArrayBlock,
+    groupOffset: number,
+  ): Promise<ArrayShape> {
+    const sizeChannels: (Channel | undefined)[] = [];
+    for (const { groupLink, channelLink } of sizeLinks) {
+      // Sizes in the records of another group have no row in common with these: the whole array is given then.
+      const isHere = groupLink === groupOffset && channelLink !== 0;
+      const block = isHere ? await this.#reader.block(channelLink, 'CN') : undefined;
+      sizeChannels.push(block && (await this.#leaf(block, '', '', undefined)));
+    }
+    return { sizes, strideBytes, sizeChannels, axes };
+  }
+
+  /** Sample reductions are counted, not read. */
+  async #reductionCount(firstLink: number): Promise<number> {
+    const visited = new Set<number>();
+    try {
+      for (let link = firstLink; link !== 0 && !visited.has(link) && visited.size < REDUCTIONS_MAX; ) {
+        visited.add(link);
+        link = linkOf(await this.#reader.block(link, 'SR'), 0);
+      }
+    } catch (error) {
+      // Nothing of the recording is lost with them.
+      if (!(error instanceof Mdf4Damage)) throw error;
+    }
+    return visited.size;
   }
 
   /** Walks a list by its link `nextIndex`, each block once. */
@@ -190,34 +240,15 @@ export class StructureReader {
 }
 
 interface Place {
+  readonly groupOffset: number;
   readonly prefix: string;
   readonly structure: string;
   readonly depth: number;
   readonly array?: ArrayShape;
 }
 
-/** CA block (ASAM MDF 4.1.0, 4.18). @throws {Mdf4Damage} where elements lie in other groups than the channel. */
-function arrayShape(block: Block): ArrayShape {
-  const data = requireData(block, 16);
-  const storage = data.getUint8(1);
-  const dimensions = data.getUint16(2, true);
-  const isColumnFirst = (data.getUint32(4, true) & 0x40) !== 0;
-  const elementStrideBytes = data.getInt32(8, true);
-  if (storage !== 0) {
-    throw new Mdf4Damage(
-      `the array at ${block.offset} keeps its elements in ${storage === 1 ? 'channel' : 'data'} groups`,
-    );
-  }
-  requireData(block, 16 + dimensions * 8);
-  const sizes = Array.from({ length: dimensions }, (_, index) => uint64(data, 16 + index * 8));
-  const strideBytes = new Array<number>(dimensions).fill(0);
-  let stride = elementStrideBytes;
-  for (let step = 0; step < dimensions; step++) {
-    const dimension = isColumnFirst ? step : dimensions - 1 - step;
-    strideBytes[dimension] = stride;
-    stride *= sizes[dimension]!;
-  }
-  return { sizes, strideBytes };
+function elementCount(dataGroups: readonly DataGroup[]): number {
+  return dataGroups.reduce((sum, { channelGroups }) => sum + channelGroups.length, 0);
 }
 
 function nestArrays(outer: ArrayShape | undefined, inner: ArrayShape): ArrayShape {
@@ -225,5 +256,7 @@ function nestArrays(outer: ArrayShape | undefined, inner: ArrayShape): ArrayShap
   return {
     sizes: [...outer.sizes, ...inner.sizes],
     strideBytes: [...outer.strideBytes, ...inner.strideBytes],
+    sizeChannels: [...outer.sizeChannels, ...inner.sizeChannels],
+    axes: [...outer.axes, ...inner.axes],
   };
 }

@@ -123,7 +123,8 @@ async function isColumnOriented(reader: BlockReader, dataGroup: DataGroup): Prom
 /** The acquisition's name, else that of its source, else the place in the file. */
 function nameOf(group: ChannelGroup, index: number): string {
   const busEvent = schemaNameOf(group);
-  return group.acquisitionName || busEvent || group.source.name || `group/${index}`;
+  const name = group.acquisitionName || busEvent || group.source.name || `group/${index}`;
+  return name + group.element;
 }
 
 /** The kind of frame that a bus event group holds (ASAM MDF Bus Logging 1.0): the name of its structure. */

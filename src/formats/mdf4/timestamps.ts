@@ -1,6 +1,6 @@
-import { applyNumeric } from './columns.ts';
 import { type Field, fieldOf, type Records, rawValues } from './field-values.ts';
 import { type Channel, type ChannelGroup, ChannelType, isVirtual, SYNC_TIME } from './model.ts';
+import { applyNumeric } from './physical-values.ts';
 
 /** The time master of a channel group: seconds since the header's start time, physical. */
 export interface Master {
