@@ -59,7 +59,10 @@ export class BlockReader {
   async blockHead(offset: number, expectedId: string, dataBytes: number): Promise<Block> {
     const header = await this.header(offset);
     const lengthBytes = BLOCK_HEADER_BYTES + header.linkCount * 8 + dataBytes;
-    if (header.id !== expectedId || lengthBytes > Math.min(header.lengthBytes, this.sizeBytes - header.offset)) {
+    if (
+      header.id !== expectedId ||
+      lengthBytes > Math.min(header.lengthBytes, this.sizeBytes - header.offset)
+    ) {
       throw new Mdf4Damage(`expected a ${expectedId} block at ${offset}, found '${header.id}'`);
     }
     return this.#parsed(header, lengthBytes);
