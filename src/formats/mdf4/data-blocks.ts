@@ -26,16 +26,24 @@ export interface LostBlock {
   readonly sizeBytes?: number;
 }
 
+/** A block in front of what is wanted. */
+export interface PassedBlock {
+  readonly passedBytes: number;
+}
+
 /**
  * The data blocks that a data link leads to, in the order of their bytes: one block, or lists of them (DL, HL, LD;
- * ASAM MDF 4.1.0, 4.22 to 4.27, LD from 4.2). An LD list may name invalidation bytes apart from the values.
+ * ASAM MDF 4.1.0, 4.22 to 4.27, LD from 4.2). An LD list may name invalidation bytes apart from the values. Blocks that
+ * end in front of `fromByte` of their stream are not looked at, where their list says so.
  */
 export async function* dataBlocksOf(
   reader: BlockReader,
   dataLink: number,
   unfinished: UnfinishedParts,
   kind: DataBlockKind = 'values',
-): AsyncGenerator<DataBlock | LostBlock> {
+  fromByte = 0,
+): AsyncGenerator<DataBlock | LostBlock | PassedBlock> {
+  let position: number | undefined = 0;
   const visited = new Set<number>();
   for (let link = dataLink; link !== 0; ) {
     if (visited.has(link)) {
@@ -51,6 +59,13 @@ export async function* dataBlocksOf(
         const list = await readList(reader, link, kind);
         next = list.next;
         for (const [index, item] of list.items.entries()) {
+          position =
+            item.sizeBytes === undefined || position === undefined ? undefined : position + item.sizeBytes;
+          const isPassed = fromByte > 0 && position !== undefined && position <= fromByte;
+          if (isPassed && item.sizeBytes !== undefined) {
+            yield { passedBytes: item.sizeBytes };
+            continue;
+          }
           const isLast = next === 0 && index === list.items.length - 1;
           yield await listed(reader, item, isLast ? unfinished : undefined);
         }

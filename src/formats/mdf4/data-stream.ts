@@ -32,6 +32,10 @@ export interface StreamUse {
   readonly kind?: DataBlockKind;
   /** Plain blocks are read in steps of this size; compressed ones are taken whole, as they must be. */
   readonly stepBytes?: number;
+  /** The first byte of the stream that is wanted; the first piece begins with it. */
+  readonly fromByte?: number;
+  /** Where in the stream what is wanted ends; nothing behind it is read ahead. */
+  readonly toByte?: number;
   /** Memory that pieces read before they are asked for may take together; one is always under way. */
   readonly aheadBytesMax?: number;
   /** One flag per byte of a record: bytes that nobody looks at need not be put back in their place. */
@@ -92,38 +96,69 @@ async function* stepsOf(
   use: StreamUse,
 ): AsyncGenerator<Step, undefined> {
   let position = 0;
-  for await (const block of dataBlocksOf(source.reader, dataLink, source.unfinished, use.kind)) {
-    if ('lost' in block) yield lostStep(block.sizeBytes, block.lost);
-    else if (block.header.id === 'DZ') {
+  const { fromByte = 0, toByte = Number.POSITIVE_INFINITY, kind } = use;
+  for await (const block of dataBlocksOf(source.reader, dataLink, source.unfinished, kind, fromByte)) {
+    if ('passedBytes' in block) {
+      position += block.passedBytes;
+      continue;
+    }
+    if (position >= toByte) return;
+    // Bytes of this block in front of the first one that is wanted.
+    const skippedBytes = position < fromByte ? fromByte - position : 0;
+    if ('lost' in block) {
+      position += block.sizeBytes ?? Number.NaN;
+      yield* lostSteps(block.sizeBytes, skippedBytes, block.lost);
+    } else if (block.header.id === 'DZ') {
       const compressed = await compressedBlock(source, block);
       if (compressed instanceof Mdf4Damage) {
         position = Number.NaN;
-        yield lostStep(undefined, compressed.message);
+        yield* lostSteps(undefined, 0, compressed.message);
         continue;
       }
       // Only where records begin with the block is the n-th byte of its records the n-th of theirs.
       const isAligned = use.wantedBytes !== undefined && position % use.wantedBytes.length === 0;
       const wantedBytes = isAligned ? use.wantedBytes : undefined;
       position += compressed.originalBytes;
+      if (skippedBytes > 0 && skippedBytes >= compressed.originalBytes) continue;
       yield {
         heldBytes: compressed.compressedBytes + compressed.originalBytes * 2,
-        start: () => decompressed(source, block, compressed, wantedBytes),
+        start: async () =>
+          withoutFront(await decompressed(source, block, compressed, wantedBytes), skippedBytes),
       };
     } else {
-      yield* plainSteps(source, block, use.stepBytes ?? STEP_BYTES);
-      position += block.dataBytes;
+      yield* plainSteps(source, block, use.stepBytes ?? STEP_BYTES, {
+        start: skippedBytes,
+        end: toByte - position,
+      });
+      position += block.dataBytes + block.missingBytes;
     }
   }
 }
 
-function lostStep(sizeBytes: number | undefined, reason: string): Step {
-  return { heldBytes: 0, start: () => Promise.resolve({ kind: 'lost', sizeBytes, reason }) };
+function withoutFront(piece: Piece, skippedBytes: number): Piece {
+  if (skippedBytes === 0) return piece;
+  if (piece.kind === 'bytes')
+    return { ...piece, bytes: piece.bytes.subarray(skippedBytes), startsBlock: false };
+  return piece.sizeBytes === undefined ? piece : { ...piece, sizeBytes: piece.sizeBytes - skippedBytes };
 }
 
-function* plainSteps(source: StreamSource, block: DataBlock, stepBytes: number): Generator<Step> {
+/** None where all that is lost lies in front of what is wanted. */
+function* lostSteps(sizeBytes: number | undefined, skippedBytes: number, reason: string): Generator<Step> {
+  if (skippedBytes > 0 && sizeBytes !== undefined && sizeBytes <= skippedBytes) return;
+  const piece: Piece = { kind: 'lost', sizeBytes, reason };
+  yield { heldBytes: 0, start: () => Promise.resolve(withoutFront(piece, skippedBytes)) };
+}
+
+function* plainSteps(
+  source: StreamSource,
+  block: DataBlock,
+  stepBytes: number,
+  wanted: { readonly start: number; readonly end: number },
+): Generator<Step> {
   const start = block.header.offset + BLOCK_HEADER_BYTES;
-  for (let at = 0; at < block.dataBytes; at += stepBytes) {
-    const lengthBytes = Math.min(stepBytes, block.dataBytes - at);
+  const end = Math.min(block.dataBytes, wanted.end);
+  for (let at = wanted.start; at < end; at += stepBytes) {
+    const lengthBytes = Math.min(stepBytes, end - at);
     yield {
       heldBytes: lengthBytes,
       start: async () => {
@@ -133,9 +168,10 @@ function* plainSteps(source: StreamSource, block: DataBlock, stepBytes: number):
       },
     };
   }
-  if (block.missingBytes > 0) {
-    yield lostStep(
+  if (block.missingBytes > 0 && wanted.end > block.dataBytes) {
+    yield* lostSteps(
       block.missingBytes <= ORIGINAL_BYTES_MAX ? block.missingBytes : undefined,
+      Math.max(0, wanted.start - block.dataBytes),
       `the ${block.header.id} block at ${block.header.offset} lacks its last ${block.missingBytes} bytes`,
     );
   }

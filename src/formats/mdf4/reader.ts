@@ -15,6 +15,7 @@ import { eventBatch, type RecordedEvent } from './events.ts';
 import { fieldOf, type Records, rawValues } from './field-values.ts';
 import { type Channel, type ChannelGroup, ChannelType, DataType, isStoredApart } from './model.ts';
 import { applyNumeric, toFloat64 } from './physical-values.ts';
+import { rowRangeOf } from './row-range.ts';
 import { SignalData } from './signal-data.ts';
 import { SortedRecords } from './sorted.ts';
 import type { Mdf4Table, TablePart } from './tables.ts';
@@ -77,7 +78,7 @@ export class Mdf4Reader implements RecordingReader {
   }
 
   async *#readSorted(selected: SelectedTable, selection: Selection): AsyncGenerator<TableBatch> {
-    const { parts, summary } = selected.table;
+    const { parts } = selected.table;
     // Parts of which no column is wanted are not read, except the first, which has the master.
     const read = selected.plans.map((plans, index) => index === 0 || plans.length > 0);
     const apart = parts.map((part, index) => this.#apartReaders(part, selected.plans[index]!));
@@ -87,13 +88,38 @@ export class Mdf4Reader implements RecordingReader {
       Math.min(BATCH_ROWS_MAX, Math.floor(BATCH_BYTES / Math.max(1, strideBytes))),
     );
     const { master } = selected.table;
+    const range = await rowRangeOf(this.#source, selected.table, this.#startTimeNs, selection);
     const records = parts.map((part, index) => {
       const channels = selected.plans[index]!.map((plan) => plan.channel);
       if (index === 0 && master !== undefined) channels.push(master.channel);
-      const use = { batchRows: rowsWanted, channels, aheadBytesMax: AHEAD_BYTES_MAX / parts.length };
+      const use = { batchRows: rowsWanted, channels, aheadBytesMax: AHEAD_BYTES_MAX / parts.length, range };
       return new SortedRecords(this.#source, part, use, this.#loss);
     });
-    let firstRow = 0;
+    try {
+      yield* this.#takeSorted(selected, records, read, apart, {
+        rowsWanted,
+        firstRow: range.start,
+        selection,
+      });
+      for (const [index, each] of records.entries()) if (read[index]) each.countMissing();
+    } finally {
+      for (const each of records) await each.close();
+    }
+  }
+
+  async *#takeSorted(
+    selected: SelectedTable,
+    records: readonly SortedRecords[],
+    read: readonly boolean[],
+    apart: readonly ApartReader[][],
+    {
+      rowsWanted,
+      firstRow: rangeStart,
+      selection,
+    }: { readonly rowsWanted: number; readonly firstRow: number; readonly selection: Selection },
+  ): AsyncGenerator<TableBatch> {
+    const { summary } = selected.table;
+    let firstRow = rangeStart;
     for (;;) {
       const taken = await Promise.all(
         records.map((each, index) => (read[index] ? each.take(rowsWanted) : undefined)),
@@ -131,7 +157,6 @@ export class Mdf4Reader implements RecordingReader {
       }
       firstRow += count;
     }
-    for (const [index, each] of records.entries()) if (read[index]) each.countMissing();
   }
 
   /** Rows cut so that what lies apart of one batch stays bounded: places in the stream tell how long values are. */

@@ -91,7 +91,10 @@ export class SignalData {
 
   /** Moves the window so that it holds the bytes from `keepFrom` to `end`; false where the stream ends before. */
   async #fill(keepFrom: number, end: number): Promise<boolean> {
-    this.#pieces ??= piecesOf(this.#source, this.#link);
+    if (this.#pieces === undefined) {
+      this.#pieces = piecesOf(this.#source, this.#link, { fromByte: keepFrom });
+      this.#base = keepFrom;
+    }
     while (this.#base + this.#window.length < end) {
       if (this.#ended) return false;
       const next = await this.#pieces.next();

@@ -2,6 +2,7 @@ import type { LossCounter } from '../recording-reader.ts';
 import { type Piece, piecesOf, type StreamSource } from './data-stream.ts';
 import type { Records } from './field-values.ts';
 import { type Channel, type ChannelGroup, isVirtual } from './model.ts';
+import type { RowRange } from './row-range.ts';
 import type { TablePart } from './tables.ts';
 
 /** Some records and, where not all of them could be read, which ones. */
@@ -29,6 +30,8 @@ export interface RecordUse {
   readonly channels: readonly Channel[];
   /** Memory for what is read before it is asked for. */
   readonly aheadBytesMax: number;
+  /** Which rows are taken; others are not read. */
+  readonly range: RowRange;
 }
 
 /** The records of a sorted data group, in order, as many at a time as are asked for. */
@@ -43,7 +46,7 @@ export class SortedRecords {
   constructor(
     source: StreamSource,
     { dataGroup, group, isColumnOriented }: TablePart,
-    { batchRows, channels, aheadBytesMax }: RecordUse,
+    { batchRows, channels, aheadBytesMax, range }: RecordUse,
     loss: LossCounter,
   ) {
     this.#group = group;
@@ -51,12 +54,15 @@ export class SortedRecords {
     // Column-oriented lists (4.2) keep invalidation bytes in blocks of their own.
     const apart = isColumnOriented && group.invalidationBytes > 0;
     const valueBytes = isColumnOriented ? group.dataBytes : group.dataBytes + group.invalidationBytes;
-    this.#rowsMax = claimedRows(source, group, valueBytes);
+    this.#row = range.start;
+    this.#rowsMax = Math.min(range.end, claimedRows(source, group, valueBytes));
     const lostBytesMax = Math.min(LOST_BYTES_MAX, source.reader.sizeBytes * INFLATION_MAX);
     this.#values = new ByteFlow(
       piecesOf(source, dataGroup.dataLink, {
         stepBytes: Math.max(1, valueBytes) * batchRows,
         aheadBytesMax,
+        fromByte: range.start * valueBytes,
+        toByte: range.end * valueBytes,
         wantedBytes: wantedBytesOf(channels, group, valueBytes),
       }),
       { strideBytes: valueBytes, countsRest: this.#rowsMax === Number.POSITIVE_INFINITY, lostBytesMax },
@@ -64,7 +70,12 @@ export class SortedRecords {
     );
     this.#invalidation = apart
       ? new ByteFlow(
-          piecesOf(source, dataGroup.dataLink, { kind: 'invalidation', aheadBytesMax }),
+          piecesOf(source, dataGroup.dataLink, {
+            kind: 'invalidation',
+            aheadBytesMax,
+            fromByte: range.start * group.invalidationBytes,
+            toByte: range.end * group.invalidationBytes,
+          }),
           { strideBytes: group.invalidationBytes, countsRest: false, lostBytesMax },
           loss,
         )
@@ -83,6 +94,12 @@ export class SortedRecords {
     if (this.#invalidation === undefined || taken.records.count === 0) return taken;
     const flags = await this.#invalidation.take(taken.records.count);
     return { ...taken, records: interleave(taken.records, flags.records, dataBytes, invalidationBytes) };
+  }
+
+  /** Ends what is being read ahead. Nothing can be taken afterwards. */
+  async close(): Promise<void> {
+    await this.#values.close();
+    await this.#invalidation?.close();
   }
 
   /** Counts what the file claims to have and has not. Called once, when no more records come. */
@@ -200,6 +217,10 @@ class ByteFlow {
       );
     const records = { bytes: collected.subarray(0, whole * stride), strideBytes: stride, count: whole };
     return damagedRows === 0 ? { records } : { records, damaged: damaged.subarray(0, whole) };
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.return(undefined);
   }
 
   #use(size: number): Uint8Array {

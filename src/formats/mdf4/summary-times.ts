@@ -1,9 +1,9 @@
 import { LossCounter, type TableSummary } from '../recording-reader.ts';
-import { linkOf, Mdf4Damage, requireData, uint64 } from './blocks.ts';
-import { DL_EQUAL_LENGTH, measured } from './data-blocks.ts';
-import { bytesOfBlock, type StreamSource } from './data-stream.ts';
+import { Mdf4Damage } from './blocks.ts';
+import type { StreamSource } from './data-stream.ts';
 import { Mdf4Reader, type OpenedFile } from './reader.ts';
-import type { Mdf4Table, TablePart } from './tables.ts';
+import { RecordLookup, recordBytesOf } from './record-lookup.ts';
+import type { Mdf4Table } from './tables.ts';
 import { masterSeconds, toTimestamps } from './timestamps.ts';
 
 /**
@@ -73,13 +73,12 @@ async function sortedTimes(
 ): Promise<Partial<TableSummary>> {
   const part = table.parts[0]!;
   const rowCount = table.summary.rowCount ?? 0;
-  const strideBytes = part.isColumnOriented
-    ? part.group.dataBytes
-    : part.group.dataBytes + part.group.invalidationBytes;
+  const strideBytes = recordBytesOf(part);
   if (table.master?.field === undefined || rowCount === 0 || strideBytes === 0) return {};
   try {
-    const first = await recordAt(source, part, 0, strideBytes);
-    const last = await recordAt(source, part, rowCount - 1, strideBytes);
+    const lookup = new RecordLookup(source, part, false);
+    const first = await lookup.record(0);
+    const last = await lookup.record(rowCount - 1);
     if (first === undefined || last === undefined) return {};
     const { master } = table;
     const timeOf = (bytes: Uint8Array) => {
@@ -96,49 +95,4 @@ async function sortedTimes(
     if (error instanceof Mdf4Damage) return {};
     throw error;
   }
-}
-
-/** One record, where the lists of blocks tell which block holds it; only that block is read. */
-async function recordAt(
-  source: StreamSource,
-  part: TablePart,
-  row: number,
-  strideBytes: number,
-): Promise<Uint8Array | undefined> {
-  const place = await blockAt(source, part.dataGroup.dataLink, row * strideBytes);
-  if (place === undefined) return undefined;
-  return bytesOfBlock(source, place.block, row * strideBytes - place.startByte, strideBytes);
-}
-
-/** The block of a stream that holds a byte, found from lists alone; undefined where they do not say. */
-async function blockAt({ reader, unfinished }: StreamSource, dataLink: number, byte: number) {
-  let best: { readonly link: number; readonly startByte: number } | undefined;
-  let startByte = 0;
-  const visited = new Set<number>();
-  for (let link = dataLink; link !== 0 && !visited.has(link); ) {
-    visited.add(link);
-    const header = await reader.header(link);
-    if (header.id === 'HL') {
-      link = linkOf(await reader.block(link), 0);
-      continue;
-    }
-    if (header.id !== 'DL') {
-      best ??= { link, startByte: 0 };
-      break;
-    }
-    const list = await reader.block(link, 'DL');
-    const data = requireData(list, 16);
-    const count = Math.min(data.getUint32(4, true), list.links.length - 1);
-    const equalBytes = (data.getUint8(0) & DL_EQUAL_LENGTH) === 0 ? undefined : uint64(data, 8);
-    for (let item = 0; item < count; item++) {
-      if (equalBytes === undefined && data.byteLength < 16 + item * 8) return undefined;
-      const start = equalBytes === undefined ? uint64(data, 8 + item * 8) : startByte + item * equalBytes;
-      if (start <= byte) best = { link: linkOf(list, 1 + item), startByte: start };
-    }
-    startByte += count * (equalBytes ?? 0);
-    link = linkOf(list, 0);
-  }
-  if (best === undefined) return undefined;
-  const header = await reader.header(best.link);
-  return { block: measured(reader, header, unfinished), startByte: best.startByte };
 }
