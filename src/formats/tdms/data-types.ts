@@ -1,5 +1,3 @@
-import type { ScalarType } from '../recording-reader.ts';
-
 /** Type codes of raw data and properties (NI, "TDMS File Format Internal Structure", tdsDataType). */
 export const DataType = {
   void: 0,
@@ -13,8 +11,10 @@ export const DataType = {
   uint64: 8,
   float32: 9,
   float64: 10,
+  extendedFloat: 11,
   float32WithUnit: 0x19,
   float64WithUnit: 0x1a,
+  extendedFloatWithUnit: 0x1b,
   string: 0x20,
   boolean: 0x21,
   timestamp: 0x44,
@@ -37,7 +37,7 @@ export type NumberKind =
   | 'float64';
 
 /** What the bytes of one value are. */
-export type ValueKind = NumberKind | 'timestamp' | 'complex64' | 'complex128' | 'string';
+export type ValueKind = NumberKind | 'float128' | 'timestamp' | 'complex64' | 'complex128' | 'string';
 
 const KINDS: ReadonlyMap<number, ValueKind> = new Map<number, ValueKind>([
   [DataType.int8, 'int8'],
@@ -52,6 +52,9 @@ const KINDS: ReadonlyMap<number, ValueKind> = new Map<number, ValueKind>([
   [DataType.float64, 'float64'],
   [DataType.float32WithUnit, 'float32'],
   [DataType.float64WithUnit, 'float64'],
+  // LabVIEW keeps them in 80 bits and stores them in 128 (LabVIEW help, "How LabVIEW Stores Data in Memory").
+  [DataType.extendedFloat, 'float128'],
+  [DataType.extendedFloatWithUnit, 'float128'],
   [DataType.string, 'string'],
   [DataType.boolean, 'bool'],
   [DataType.timestamp, 'timestamp'],
@@ -59,7 +62,7 @@ const KINDS: ReadonlyMap<number, ValueKind> = new Map<number, ValueKind>([
   [DataType.complex128, 'complex128'],
 ]);
 
-/** Undefined for types whose size is nowhere said (extended floats, fixed point). */
+/** Undefined for types whose size is nowhere said (fixed point). */
 export function kindOf(dataType: number): ValueKind | undefined {
   return KINDS.get(dataType);
 }
@@ -94,6 +97,7 @@ const SIZE_BYTES: Readonly<Record<Exclude<ValueKind, 'string'>, number>> = {
   uint64: 8,
   float32: 4,
   float64: 8,
+  float128: 16,
   timestamp: 16,
   complex64: 8,
   complex128: 16,
@@ -104,10 +108,5 @@ export function sizeBytesOf(kind: Exclude<ValueKind, 'string'>): number {
 }
 
 export function isNumberKind(kind: ValueKind): kind is NumberKind {
-  return kind !== 'string' && kind !== 'timestamp' && kind !== 'complex64' && kind !== 'complex128';
-}
-
-/** The column type of values as they are stored; complex numbers are two columns and not asked for. */
-export function columnTypeOf(kind: Exclude<ValueKind, 'complex64' | 'complex128'>): ScalarType {
-  return kind;
+  return !['string', 'timestamp', 'complex64', 'complex128', 'float128'].includes(kind);
 }

@@ -1,4 +1,5 @@
 import { DataType, kindOf, scalerKindOf, sizeBytesOf, type ValueKind } from './data-types.ts';
+import { float128At } from './float128.ts';
 import { type TdmsTimestamp, timestampAt } from './timestamp.ts';
 
 /** Metadata that cannot be: names both numbers, what is claimed and what is there. */
@@ -220,6 +221,8 @@ class Cursor {
         return number(view.getFloat32(at, isLittle));
       case 'float64':
         return number(view.getFloat64(at, isLittle));
+      case 'float128':
+        return number(float128At(view, at, isLittle));
       case 'timestamp':
         return { kind: 'timestamp', value: timestampAt(view, at, isLittle) };
     }

@@ -3,6 +3,7 @@ import { validUtf8 } from '../messages/valid-utf8.ts';
 import type { VariableValues } from '../recording-reader.ts';
 import type { Run } from './channel-cursor.ts';
 import { isNumberKind, type NumberKind, sizeBytesOf, type ValueKind } from './data-types.ts';
+import { float128At } from './float128.ts';
 import type { Block, ByteRange, LoadedBytes } from './planned-bytes.ts';
 import { SECONDS_1904_TO_1970 } from './timestamp.ts';
 
@@ -79,7 +80,7 @@ export function numbersOf(
       const block = loaded.block(rangeOf(run));
       if (field.bit !== undefined) gatherBits(values, row, run, field, block);
       else if (field.kind === kind) gather(target, row, run, field.byteOffset, block);
-      else if (values instanceof Float64Array && isNumberKind(field.kind)) {
+      else if (values instanceof Float64Array && (isNumberKind(field.kind) || field.kind === 'float128')) {
         convert(values, row, run, field.byteOffset, field.kind, block);
       } else validity.clear(row, run.count);
     }
@@ -157,7 +158,7 @@ function convert(
   row: number,
   run: Run,
   byteOffset: number,
-  kind: NumberKind,
+  kind: NumberKind | 'float128',
   block: Block,
 ): void {
   const { strideBytes, isLittle } = run;
@@ -197,6 +198,9 @@ function convert(
       return;
     case 'float64':
       for (let i = row; i < end; i++, from += strideBytes) values[i] = view.getFloat64(from, isLittle);
+      return;
+    case 'float128':
+      for (let i = row; i < end; i++, from += strideBytes) values[i] = float128At(view, from, isLittle);
   }
 }
 

@@ -133,6 +133,8 @@ describe('TDMS: how values are stored', () => {
         return bytes;
       };
       const le = !isBig;
+      /** IEEE 754 binary128, most significant byte first. */
+      const quad = (hex: string) => (isBig ? Buffer.from(hex, 'hex') : Buffer.from(hex, 'hex').reverse());
       const values: [string, number, Buffer, unknown][] = [
         ['i8', 1, Buffer.of(0xfe), -2],
         ['i16', I16, order.i16(-300), -300],
@@ -146,6 +148,13 @@ describe('TDMS: how values are stored', () => {
         ['f64', F64, order.f64(1.25), 1.25],
         ['f32 with unit', 0x19, number(4, (view) => view.setFloat32(0, 1.5, le)), 1.5],
         ['f64 with unit', 0x1a, order.f64(2.5), 2.5],
+        ['extended', 11, quad('4000921fb54442d18469898cc51701b8'), Math.PI],
+        ['extended with unit', 0x1b, quad('bffe0000000000000000000000000000'), -0.5],
+        ['largest', 11, quad('43fefffffffffffff000000000000000'), Number.MAX_VALUE],
+        ['smallest', 11, quad('3bcd0000000000000000000000000000'), 2 ** -1074],
+        ['too large', 11, quad('43ff0000000000000000000000000000'), Number.POSITIVE_INFINITY],
+        ['nothing', 11, quad('00000000000000000000000000000000'), 0],
+        ['no number', 11, quad('7fff8000000000000000000000000000'), Number.NaN],
         ['boolean', BOOLEAN, Buffer.of(7), 1],
       ];
       const objects = values.map(([name, type]) => channel(name, rawIndex(type, 1, order)));
