@@ -1,5 +1,5 @@
 import { type Block, linkOf, Mdf4Damage, requireData, uint64 } from './blocks.ts';
-import type { ChannelGroup, DataGroup } from './model.ts';
+import type { ChannelGroup, DataGroup, ElementGroups } from './model.ts';
 
 /** A CA block (ASAM MDF 4.1.0, 4.18), its links not yet followed. */
 export interface ArrayBlock {
@@ -13,18 +13,6 @@ export interface ArrayBlock {
   readonly axes: readonly (readonly number[])[];
   /** Where elements lie in groups of their own. */
   readonly elementGroups?: ElementGroups;
-}
-
-/**
- * The group of the channel is a template: each element has records of its own, laid out as the template's. Elements
- * are numbered with the last dimension fastest, or the first where the array says so.
- */
-export interface ElementGroups {
-  /** In the template's data group, under the record ids that follow its own; or each behind a data link of its own. */
-  readonly storage: 'record ids' | 'data links';
-  readonly labels: readonly string[];
-  readonly cycleCounts: readonly number[];
-  readonly dataLinks: readonly number[];
 }
 
 const Storage = { inRecord: 0, channelGroups: 1, dataGroups: 2 } as const;

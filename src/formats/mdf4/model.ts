@@ -1,4 +1,3 @@
-import type { ElementGroups } from './channel-array.ts';
 import type { Conversion } from './conversion.ts';
 
 /** What the metadata blocks of a file say, links followed. Numbers keep the names of the format. */
@@ -65,6 +64,18 @@ export interface ArrayShape {
   readonly sizeChannels: readonly (Channel | undefined)[];
   /** Values of fixed axes, by dimension. */
   readonly axes: readonly (readonly number[])[];
+}
+
+/**
+ * The group of the channel is a template: each element has records of its own, laid out as the template's. Elements
+ * are numbered with the last dimension fastest, or the first where the array says so.
+ */
+export interface ElementGroups {
+  /** In the template's data group, under the record ids that follow its own; or each behind a data link of its own. */
+  readonly storage: 'record ids' | 'data links';
+  readonly labels: readonly string[];
+  readonly cycleCounts: readonly number[];
+  readonly dataLinks: readonly number[];
 }
 
 /** `cg_flags` (ASAM MDF 4.1.0, 4.14.3; bit 3 from 4.2). */

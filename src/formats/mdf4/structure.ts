@@ -1,6 +1,6 @@
 import type { LossCounter } from '../recording-reader.ts';
 import { type Block, type BlockReader, linkOf, Mdf4Damage, requireData, uint64 } from './blocks.ts';
-import { type ArrayBlock, type ElementGroups, parseArrayBlock, withElementGroups } from './channel-array.ts';
+import { type ArrayBlock, parseArrayBlock, withElementGroups } from './channel-array.ts';
 import { ConversionReader } from './conversion-block.ts';
 import {
   type ArrayShape,
@@ -8,6 +8,7 @@ import {
   type ChannelGroup,
   ChannelType,
   type DataGroup,
+  type ElementGroups,
   GROUP_HAS_REMOTE_MASTER,
   isInteger,
 } from './model.ts';
