@@ -23,6 +23,8 @@ param monthlyBudget int
 param budgetFirstDay string
 @description('Optional. Whether policies refuse violations or report them.')
 param policyEffect 'Deny' | 'Audit' = 'Deny'
+@description('Required. Client id of the metadata API\'s registration in Entra ID (docs/infrastructure/README.md, "Roles of the metadata API").')
+param apiClientId string
 @description('Optional. Waiting times and other settings that differ from the defaults of src/composition/settings.ts, by variable.')
 param settingOverrides object = {}
 
@@ -274,6 +276,8 @@ var settings = union(
     }))
     LANDFALL_TASK_IMAGES: string(taskImages)
     LANDFALL_API: apiAddress
+    LANDFALL_API_AUTHORITY: '${environment().authentication.loginEndpoint}${tenant().tenantId}'
+    LANDFALL_API_CLIENT_ID: apiClientId
   },
   settingOverrides
 )

@@ -21,3 +21,5 @@ param monthlyBudget = 4000
 param budgetFirstDay = '2026-11-01'
 // The deploy workflow hands over what the images workflow built, for example {"services":"sha256:…","copy":"sha256:…"}.
 param imageDigests = json(readEnvironmentVariable('LANDFALL_IMAGE_DIGESTS', '{}'))
+// The registration of the metadata API is made once per tenant and environment; the workflow hands over its client id.
+param apiClientId = readEnvironmentVariable('LANDFALL_API_CLIENT_ID', '')

@@ -1,3 +1,4 @@
+import { ApiClient } from '#adapters/cli/api-client.ts';
 import { localStack } from './local-stack.ts';
 import { readSettings, type Settings } from './settings.ts';
 
@@ -8,4 +9,9 @@ import { readSettings, type Settings } from './settings.ts';
 export function commandSettings(): Settings {
   const named = process.env['LANDFALL_API'] !== undefined;
   return readSettings(named ? process.env : { ...localStack(process.env).environment, ...process.env });
+}
+
+/** The metadata API, with the token of LANDFALL_API_TOKEN where a deployment asks for one. */
+export function commandApi(api = commandSettings().api): ApiClient {
+  return new ApiClient(api, process.env['LANDFALL_API_TOKEN']);
 }

@@ -62,12 +62,21 @@ export async function taskEnvironment(
     blobs: blobStoreOf(settings, telemetry),
     clock,
     telemetry,
-    reporter: new HttpTaskReporter(settings.api, (ms) => clock.wait(ms)),
+    reporter: new HttpTaskReporter(settings.api, (ms) => clock.wait(ms), await apiTokenOf(settings)),
     tableWriter: lazyTableWriter(),
     tableReader: lazyTableReader(),
     decompressors: lazyDecompressors(),
     scratchRoot: settings.scratchRoot ?? join(tmpdir(), 'landfall-tasks'),
   };
+}
+
+/** With the node's identity where the API wants tokens; never without one there. */
+async function apiTokenOf(settings: TaskSettings): Promise<(() => Promise<string>) | undefined> {
+  const { apiClientId, identityClientId } = settings;
+  if (apiClientId === undefined) return undefined;
+  const { apiTokens } = await import('#adapters/azure/api-token.ts');
+  const identity = identityClientId === undefined ? {} : { clientId: identityClientId };
+  return apiTokens({ auth: 'managed-identity', ...identity }, apiClientId);
 }
 
 /** DuckDB takes longer to load than many tasks to work: those that write no table never load it. */

@@ -27,6 +27,7 @@ export interface Settings {
   readonly apiPort: number;
   /** The address the API listens on: this machine only, unless a platform puts something in front of it. */
   readonly apiHost: string;
+  readonly apiAccess: ApiAccess;
   /** Folder inside a zone's container; see docs/decisions. */
   readonly folderTemplate: string;
   /** Image name to the image in the registry, by digest; empty on a laptop, where images are folders. */
@@ -48,6 +49,17 @@ export interface ApplicationInsightsSettings {
   /** Who sends; absent where the component takes telemetry from whoever knows its connection string. */
   readonly identity?: Pick<Access, 'clientId'>;
 }
+
+/** Whom the metadata API lets in: holders of its tenant's tokens or, on this machine only, everybody. */
+export type ApiAccess =
+  | {
+      readonly auth: 'tokens';
+      /** `https://login.microsoftonline.com/<tenant>`. */
+      readonly authority: string;
+      /** Of the API's registration in Entra ID. */
+      readonly clientId: string;
+    }
+  | { readonly auth: 'open' };
 
 export interface StorageAccess extends Access {
   readonly endpoint: string;
@@ -96,6 +108,7 @@ export function readSettings(environment: Environment): Settings {
   const home = environment['LANDFALL_HOME'];
   const applicationInsights = applicationInsightsOf(environment);
   const api = addressOf(environment, 'LANDFALL_API');
+  const apiHost = environment['LANDFALL_API_HOST'] ?? '127.0.0.1';
   const storage = storageAccess(environment, identity);
   return {
     region: environment['LANDFALL_REGION'] ?? 'local',
@@ -114,7 +127,8 @@ export function readSettings(environment: Environment): Settings {
     zoneAccounts: zoneAccountsOf(environment, storage),
     api,
     apiPort: portOf(environment, 'LANDFALL_API_PORT') ?? (Number(new URL(api).port) || 8080),
-    apiHost: environment['LANDFALL_API_HOST'] ?? '127.0.0.1',
+    apiHost,
+    apiAccess: apiAccessOf(environment, apiHost),
     folderTemplate:
       environment['LANDFALL_FOLDER_TEMPLATE'] ??
       '{region}/{zone}/{measurementId}/{dataStreamId}/{yyyy}/{mm}/{dd}',
@@ -131,6 +145,10 @@ export function readSettings(environment: Environment): Settings {
 /** What a task needs: its storage, the way back, where telemetry goes, and where it may write local files. */
 export interface TaskSettings extends Pick<Settings, 'storage' | 'api' | 'home' | 'applicationInsights'> {
   readonly scratchRoot?: string;
+  /** The registration of the metadata API, which wants a token for it; absent on this machine. */
+  readonly apiClientId?: string;
+  /** Client id of the user-assigned identity, where there is more than one. */
+  readonly identityClientId?: string;
 }
 
 /** @throws {SettingsError} naming the variable. */
@@ -138,6 +156,12 @@ export function readTaskSettings(environment: Environment): TaskSettings {
   const clientId = environment['LANDFALL_IDENTITY_CLIENT_ID'];
   const home = environment['LANDFALL_HOME'];
   const applicationInsights = applicationInsightsOf(environment);
+  const api = required(environment, 'LANDFALL_API');
+  const apiClientId = environment['LANDFALL_API_CLIENT_ID'];
+  if (apiClientId === undefined && !isLoopback(new URL(addressOf(environment, 'LANDFALL_API')).hostname))
+    throw new SettingsError(
+      `LANDFALL_API is ${api}, which wants a token, and LANDFALL_API_CLIENT_ID does not say for what. The stage that starts the task hands it on: set it for the workers.`,
+    );
   // An image names a volume that its user may write to. Outside of one, Batch gives each task a folder on the node's
   // temporary disk (Batch, "Environment variables").
   const scratchRoot = environment['LANDFALL_SCRATCH'] ?? environment['AZ_BATCH_TASK_WORKING_DIR'];
@@ -146,7 +170,9 @@ export function readTaskSettings(environment: Environment): TaskSettings {
       auth: 'managed-identity',
       ...(clientId === undefined ? {} : { clientId }),
     }),
-    api: required(environment, 'LANDFALL_API'),
+    api,
+    ...(apiClientId === undefined ? {} : { apiClientId }),
+    ...(clientId === undefined ? {} : { identityClientId: clientId }),
     ...(applicationInsights === undefined ? {} : { applicationInsights }),
     ...(home === undefined ? {} : { home }),
     ...(scratchRoot === undefined ? {} : { scratchRoot }),
@@ -169,6 +195,27 @@ function applicationInsightsOf(environment: Environment): ApplicationInsightsSet
     );
   const clientId = given ?? environment['LANDFALL_IDENTITY_CLIENT_ID'];
   return { connectionString, identity: clientId === undefined ? {} : { clientId } };
+}
+
+/** @throws {SettingsError} when the API would be open to other machines, or half of what tokens need is missing. */
+function apiAccessOf(environment: Environment, apiHost: string): ApiAccess {
+  const authority = environment['LANDFALL_API_AUTHORITY'];
+  const clientId = environment['LANDFALL_API_CLIENT_ID'];
+  if (authority === undefined && clientId === undefined) {
+    if (isLoopback(apiHost)) return { auth: 'open' };
+    throw new SettingsError(
+      `LANDFALL_API_HOST is ${apiHost}, which other machines reach, and nothing says whom to let in. Set LANDFALL_API_AUTHORITY and LANDFALL_API_CLIENT_ID, or listen on 127.0.0.1.`,
+    );
+  }
+  return {
+    auth: 'tokens',
+    authority: addressOf(environment, 'LANDFALL_API_AUTHORITY').replace(/\/$/, ''),
+    clientId: required(environment, 'LANDFALL_API_CLIENT_ID'),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(host);
 }
 
 const TIMING_VARIABLES: Readonly<Record<keyof Timings, string>> = {
@@ -301,7 +348,7 @@ function assertOneOf(environment: Environment, local: string, deployed: string):
 /** Keys are for the local stack. One that is set for any other host is a mistake that must not go unnoticed. */
 function assertLoopback(endpoint: string, variable: string): void {
   const host = URL.canParse(endpoint) ? new URL(endpoint).hostname : '';
-  if (!['127.0.0.1', 'localhost', '[::1]'].includes(host)) {
+  if (!isLoopback(host)) {
     throw new SettingsError(
       `${variable} is set, but ${host || endpoint || 'its endpoint'} is not this machine. Keys are for the local stack only: unset it to use the managed identity.`,
     );

@@ -19,6 +19,7 @@ export const FAILURE_CODES = {
   'concurrent-change': 'Another process changed the same thing first.',
   'not-found': 'A thing that was asked for does not exist.',
   'not-allowed': 'The state of a thing does not allow what was asked.',
+  'access-denied': 'A caller of the metadata API shows no token, or lacks the role for what it asks.',
   'account-unavailable': 'No open storage account is registered for a zone and region.',
   cancelled: 'Somebody cancelled it.',
 } as const;

@@ -26,6 +26,8 @@ const DEPLOYED = {
   LANDFALL_API: 'https://api.example.com',
   LANDFALL_API_HOST: '0.0.0.0',
   LANDFALL_API_PORT: '8088',
+  LANDFALL_API_AUTHORITY: 'https://login.microsoftonline.com/tenant',
+  LANDFALL_API_CLIENT_ID: 'api-client',
   LANDFALL_IDENTITY_CLIENT_ID: '11111111-2222-3333-4444-555555555555',
   LANDFALL_TASK_IMAGES: JSON.stringify({ 'landfall/copy': 'registry.example.com/copy@sha256:00' }),
   LANDFALL_FOLDER_TEMPLATE: '{zone}/{yyyy}/{measurementId}',
@@ -73,6 +75,11 @@ describe('settings', () => {
       zoneAccounts: [{ account: 'land', zone: 'landing', region: 'westeurope', weight: 1 }],
       api: 'https://api.example.com',
       apiPort: 8088,
+      apiAccess: {
+        auth: 'tokens',
+        authority: 'https://login.microsoftonline.com/tenant',
+        clientId: 'api-client',
+      },
       apiHost: '0.0.0.0',
       folderTemplate: '{zone}/{yyyy}/{measurementId}',
       taskImages: { 'landfall/copy': 'registry.example.com/copy@sha256:00' },
@@ -222,6 +229,8 @@ describe('settings', () => {
     assert.deepEqual(readTaskSettings({ ...DEPLOYED, AZ_BATCH_TASK_WORKING_DIR: '/mnt/task' }), {
       storage: readSettings(DEPLOYED).storage,
       api: 'https://api.example.com',
+      apiClientId: 'api-client',
+      identityClientId: DEPLOYED.LANDFALL_IDENTITY_CLIENT_ID,
       applicationInsights: {
         connectionString: 'InstrumentationKey=0',
         identity: { clientId: '11111111-2222-3333-4444-555555555555' },
@@ -229,6 +238,26 @@ describe('settings', () => {
       scratchRoot: '/mnt/task',
     });
     assert.throws(() => readTaskSettings(without(DEPLOYED, 'LANDFALL_API')), /LANDFALL_API is not set/);
+    assert.throws(
+      () => readTaskSettings(without(DEPLOYED, 'LANDFALL_API_CLIENT_ID')),
+      /wants a token, and LANDFALL_API_CLIENT_ID does not say for what/,
+    );
+  });
+
+  it('let nobody reach an API that asks for no tokens but this machine', () => {
+    assert.deepEqual(readSettings(LOCAL).apiAccess, { auth: 'open' });
+    assert.deepEqual(readSettings(DEPLOYED).apiAccess, {
+      auth: 'tokens',
+      authority: 'https://login.microsoftonline.com/tenant',
+      clientId: 'api-client',
+    });
+    const open = without(DEPLOYED, 'LANDFALL_API_AUTHORITY', 'LANDFALL_API_CLIENT_ID');
+    assert.throws(() => readSettings(open), /LANDFALL_API_HOST is 0.0.0.0.*whom to let in/);
+    for (const half of ['LANDFALL_API_AUTHORITY', 'LANDFALL_API_CLIENT_ID'])
+      assert.throws(() => readSettings(without(DEPLOYED, half)), new RegExp(`${half} is not set`));
+    const { LANDFALL_API_AUTHORITY, LANDFALL_API_CLIENT_ID } = DEPLOYED;
+    const tokensHere = { ...LOCAL, LANDFALL_API_AUTHORITY, LANDFALL_API_CLIENT_ID };
+    assert.equal(readSettings(tokensHere).apiAccess.auth, 'tokens', 'loopback is no reason to fall back');
   });
 
   it('say who sends to Application Insights: nobody in particular, the process, or another identity', () => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { API_ROLES } from '#adapters/http/access.ts';
+import { ROUTES, roleOf } from '#adapters/http/routes.ts';
 import { localStack } from '#composition/local-stack.ts';
 import { readSettings, readTaskSettings } from '#composition/settings.ts';
 import { TASK_IMAGES } from '#composition/up.ts';
@@ -35,6 +37,8 @@ describe('Bicep and the code: settings', () => {
     LANDFALL_API: 'https://api.happy-field-01.northeurope.azurecontainerapps.io',
     LANDFALL_API_PORT: '8080',
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD',
+    LANDFALL_API_AUTHORITY: 'https://login.microsoftonline.com/00000000-0000-0000-0000-000000000001',
+    LANDFALL_API_CLIENT_ID: '00000000-0000-0000-0000-000000000002',
   };
   const shared = [
     ...matches(/var settings = union\(([\s\S]*?)\n\)/.exec(source('main.bicep'))?.[1] ?? '', /^ {4}(\w+):/gm),
@@ -127,6 +131,23 @@ describe('Bicep and the code: settings', () => {
     assert.equal(given['LANDFALL_IDENTITY_CLIENT_ID'], undefined);
     assert.match(readFileSync('src/handlers/batch-stage.ts', 'utf8'), /TASK_CONFIGURATION_VARIABLE/);
     assert.equal(TASK_CONFIGURATION_VARIABLE, 'LANDFALL_TASK_CONFIGURATION');
+  });
+});
+
+describe('Entra ID and the code', () => {
+  const appRoles: { id: string; value: string; allowedMemberTypes: string[] }[] = json('app-roles.json');
+
+  it('the registration has the roles that the API asks for, and that of all fleets', () => {
+    assert.deepEqual(sorted(appRoles.map(({ value }) => value)), sorted([...API_ROLES, 'Fleet.All']));
+    assert.equal(new Set(appRoles.map(({ id }) => id)).size, appRoles.length);
+  });
+
+  it('every route asks for one of them, but for the one that says whether the API is alive', () => {
+    const open = ROUTES.filter((route) => roleOf(route) === undefined);
+    assert.deepEqual(
+      open.map(({ path }) => path),
+      ['/health'],
+    );
   });
 });
 

@@ -10,9 +10,12 @@ export class ApiUnavailable extends CommandError {
 /** The metadata API as the command line uses it. */
 export class ApiClient {
   readonly #base: string;
+  readonly #token: string | undefined;
 
-  constructor(base: string) {
+  /** `token` is sent where the API asks for one; a local stack does not. */
+  constructor(base: string, token?: string) {
     this.#base = base;
+    this.#token = token;
   }
 
   /** The body of a successful answer, or undefined for 404. */
@@ -34,9 +37,11 @@ export class ApiClient {
     try {
       return await fetch(`${this.#base}${path}`, {
         method,
-        ...(body === undefined
-          ? {}
-          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+        headers: {
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
     } catch (error) {
       // fetch reports every failure to connect as a TypeError with the socket's error as its cause.

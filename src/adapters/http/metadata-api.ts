@@ -10,6 +10,7 @@ import type { VehicleConfiguration } from '#domain/ports/vehicle-store.ts';
 import type { TaskReportBody } from '#domain/tasks/task-report.ts';
 import type { BlobLocation, DataStreamKind } from '#domain/vocabulary.ts';
 import type { SteeringCommand } from '#handlers/operations/steer-measurement.ts';
+import { type Authenticate, assertFleet, assertRole, type Caller, fleetsOf } from './access.ts';
 import { answerProblem, problemOf } from './problem.ts';
 import * as routes from './routes.ts';
 
@@ -21,6 +22,8 @@ export interface MetadataOperations {
     limit: number,
   ): Promise<readonly MeasurementLine[]>;
   lineage(measurementId: string): Promise<Lineage>;
+  /** Whose it is; undefined when nobody has ever seen anything of it. */
+  fleetOf(measurementId: string): Promise<string | undefined>;
   /** Opens a folder in Landing for the manifest. */
   createMeasurement(manifest: Manifest): Promise<{ folder: BlobLocation }>;
   placeDataStream(
@@ -42,9 +45,14 @@ export interface MetadataOperations {
   newRequestId(): string;
 }
 
-/** The metadata API: measurements, data streams, scenes, lineage; task reports; dead letters; vehicles. */
-export function metadataApi(operations: MetadataOperations): OpenAPIHono {
-  const app = new OpenAPIHono({
+type Api = OpenAPIHono<{ Variables: { caller: Caller } }>;
+
+/**
+ * The metadata API: measurements, data streams, scenes, lineage; task reports; dead letters; vehicles. Who asks is
+ * asked before what.
+ */
+export function metadataApi(operations: MetadataOperations, authenticate: Authenticate): Api {
+  const app: Api = new OpenAPIHono({
     defaultHook: (result, context) => {
       if (result.success) return undefined;
       return answerProblem(context, {
@@ -68,19 +76,42 @@ export function metadataApi(operations: MetadataOperations): OpenAPIHono {
       detail: `There is no ${context.req.method} ${context.req.path}. See /openapi.json.`,
     }),
   );
+  guard(app, operations, authenticate);
   app.openapi(routes.health, (context) => context.json({ status: 'ok' as const }, 200));
   answerMeasurements(app, operations);
   acceptWishes(app, operations);
   answerDataStreams(app, operations);
   answerOperations(app, operations);
   answerVehicles(app, operations);
+  routes.describeAccess(app);
   app.doc31('/openapi.json', routes.OPENAPI);
   return app;
 }
 
-function answerMeasurements(app: OpenAPIHono, operations: MetadataOperations): void {
+/** Before each route that names a role: the caller has it, and that of the measurement's fleet. */
+function guard(app: Api, operations: MetadataOperations, authenticate: Authenticate): void {
+  for (const route of routes.ROUTES) {
+    const role = routes.roleOf(route);
+    if (role === undefined) continue;
+    app.on(route.method, route.getRoutingPath(), async (context, next) => {
+      const caller = await authenticate(context.req.header('authorization'));
+      const what = `${context.req.method} ${context.req.path}`;
+      assertRole(caller, role, what);
+      const measurementId = context.req.param('measurementId');
+      if (measurementId !== undefined && fleetsOf(caller) !== 'all') {
+        const fleet = await operations.fleetOf(measurementId);
+        if (fleet !== undefined) assertFleet(caller, fleet, what);
+      }
+      context.set('caller', caller);
+      await next();
+    });
+  }
+}
+
+function answerMeasurements(app: Api, operations: MetadataOperations): void {
   app.openapi(routes.createMeasurement, async (context) => {
     const manifest = context.req.valid('json');
+    assertFleet(context.get('caller'), manifest.fleet, `A measurement of fleet ${manifest.fleet}`);
     const { folder } = await operations.createMeasurement(manifest);
     return context.json(
       { measurementId: measurementIdOf(manifest.fleet, manifest.recordingId), folder },
@@ -89,7 +120,9 @@ function answerMeasurements(app: OpenAPIHono, operations: MetadataOperations): v
   });
   app.openapi(routes.listMeasurements, async (context) => {
     const { limit, ...filter } = context.req.valid('query');
-    return context.json({ measurements: [...(await operations.list(given(filter), limit))] }, 200);
+    const caller = context.get('caller');
+    const measurements = await listFor(caller, operations, given(filter), limit);
+    return context.json({ measurements: [...measurements] }, 200);
   });
   app.openapi(routes.readMeasurement, async (context) =>
     context.json(await statusOf(operations, context.req.valid('param').measurementId), 200),
@@ -105,31 +138,66 @@ function answerMeasurements(app: OpenAPIHono, operations: MetadataOperations): v
   });
 }
 
+/** Those of the fleets that the caller may see. */
+async function listFor(
+  caller: Caller,
+  operations: MetadataOperations,
+  filter: Parameters<MetadataOperations['list']>[0],
+  limit: number,
+): Promise<readonly MeasurementLine[]> {
+  const fleets = fleetsOf(caller);
+  if (filter.fleet !== undefined) assertFleet(caller, filter.fleet, `Fleet ${filter.fleet}`);
+  if (filter.fleet !== undefined || fleets === 'all') return operations.list(filter, limit);
+  const lists = await Promise.all(fleets.map((fleet) => operations.list({ ...filter, fleet }, limit)));
+  return lists
+    .flat()
+    .toSorted((one, other) => (other.updatedAt ?? LATEST).localeCompare(one.updatedAt ?? LATEST))
+    .slice(0, limit);
+}
+
+/** What is still arriving has not been written down, and comes first. */
+const LATEST = '9999';
+
+/** Who asks, for audits: whoever the token names, else who the body says. */
+function actorOf(context: Context<{ Variables: { caller: Caller } }>, given: string): string {
+  const caller = context.get('caller');
+  return caller.kind === 'known' ? caller.name : given;
+}
+
 /** Wishes: each becomes a command to the saga, which decides. */
-function acceptWishes(app: OpenAPIHono, operations: MetadataOperations): void {
+function acceptWishes(app: Api, operations: MetadataOperations): void {
   app.openapi(routes.cancel, async (context) => {
-    const data = { ...context.req.valid('param'), ...context.req.valid('json') };
+    const wish = context.req.valid('json');
+    const data = { ...context.req.valid('param'), ...wish, actor: actorOf(context, wish.actor) };
     await operations.steer('landfall.measurement.cancel.v1', data, requestIdOf(context, operations));
     return context.body(null, 202);
   });
   app.openapi(routes.rerun, async (context) => {
-    const data = { ...context.req.valid('param'), ...context.req.valid('json') };
+    const wish = context.req.valid('json');
+    const data = { ...context.req.valid('param'), ...wish, actor: actorOf(context, wish.actor) };
     await operations.steer('landfall.measurement.rerun.v1', data, requestIdOf(context, operations));
     return context.body(null, 202);
   });
   app.openapi(routes.rehydrate, async (context) => {
     const { from, ...wish } = context.req.valid('json');
-    const data = { ...context.req.valid('param'), ...wish, ...(from === undefined ? {} : { from }) };
+    const actor = actorOf(context, wish.actor);
+    const data = {
+      ...context.req.valid('param'),
+      ...wish,
+      actor,
+      ...(from === undefined ? {} : { from }),
+    };
     await operations.steer('landfall.measurement.rehydrate.v1', data, requestIdOf(context, operations));
     return context.body(null, 202);
   });
   app.openapi(routes.shareLink, async (context) => {
     const { measurementId } = context.req.valid('param');
-    return context.json(await operations.shareLink(measurementId, context.req.valid('json').actor), 200);
+    const actor = actorOf(context, context.req.valid('json').actor);
+    return context.json(await operations.shareLink(measurementId, actor), 200);
   });
 }
 
-function answerDataStreams(app: OpenAPIHono, operations: MetadataOperations): void {
+function answerDataStreams(app: Api, operations: MetadataOperations): void {
   app.openapi(routes.announceDataStream, async (context) => {
     const { measurementId } = context.req.valid('param');
     const placed = await operations.placeDataStream(
@@ -157,7 +225,7 @@ function answerDataStreams(app: OpenAPIHono, operations: MetadataOperations): vo
   });
 }
 
-function answerOperations(app: OpenAPIHono, operations: MetadataOperations): void {
+function answerOperations(app: Api, operations: MetadataOperations): void {
   app.openapi(routes.listDeadLetters, async (context) => {
     const { limit, ...filter } = context.req.valid('query');
     return context.json({ deadLetters: [...(await operations.deadLetters(given(filter), limit))] }, 200);
@@ -169,9 +237,11 @@ function answerOperations(app: OpenAPIHono, operations: MetadataOperations): voi
       throw new TerminalFailure('not-found', `There is no dead letter ${failedMessageId}.`);
     return context.json(found, 200);
   });
-  app.openapi(routes.replayDeadLetters, async (context) =>
-    context.json(await operations.replayDeadLetters(context.req.valid('json')), 200),
-  );
+  app.openapi(routes.replayDeadLetters, async (context) => {
+    const request = context.req.valid('json');
+    const actor = actorOf(context, request.actor);
+    return context.json(await operations.replayDeadLetters({ ...request, actor }), 200);
+  });
   app.openapi(routes.listReplays, async (context) => {
     const replays = await operations.replays(context.req.valid('query').limit);
     return context.json(
@@ -184,7 +254,7 @@ function answerOperations(app: OpenAPIHono, operations: MetadataOperations): voi
   );
 }
 
-function answerVehicles(app: OpenAPIHono, operations: MetadataOperations): void {
+function answerVehicles(app: Api, operations: MetadataOperations): void {
   app.openapi(routes.readVehicleConfigurations, async (context) => {
     const configurations = await operations.vehicleConfigurations(context.req.valid('param').vin);
     return context.json({ configurations: [...configurations] }, 200);

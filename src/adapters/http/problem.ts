@@ -1,6 +1,7 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { Cancelled, Conflict, isFailure, RetryableFailure, type TerminalFailure } from '#domain/failures.ts';
+import { AccessRefusal } from './access.ts';
 
 /** RFC 9457, "Problem Details for HTTP APIs". */
 export interface Problem {
@@ -13,6 +14,14 @@ export interface Problem {
 const MEDIA_TYPE = 'application/problem+json';
 
 export function problemOf(error: unknown): Problem {
+  if (error instanceof AccessRefusal) {
+    return {
+      type: 'https://landfall.dev/runbooks/access-denied',
+      title: 'access-denied',
+      status: error.status,
+      detail: error.message,
+    };
+  }
   if (error instanceof HTTPException) {
     // The framework's own refusals: a body that does not parse, or is of another media type.
     return {
@@ -48,5 +57,9 @@ function statusOf(error: TerminalFailure | RetryableFailure | Conflict | Cancell
 }
 
 export function answerProblem(context: Context, problem: Problem): Response {
-  return context.body(JSON.stringify(problem), problem.status as 400, { 'content-type': MEDIA_TYPE });
+  return context.body(JSON.stringify(problem), problem.status as 400, {
+    'content-type': MEDIA_TYPE,
+    // RFC 6750, section 3: who sends no token is told which kind is wanted.
+    ...(problem.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+  });
 }

@@ -11,10 +11,14 @@ import {
   Stage,
 } from '#domain/vocabulary.ts';
 
+import type { ApiRole } from './access.ts';
+
 /**
  * The metadata API as data: what may be asked, with which bodies, and what is answered. metadata-api.ts says what
  * each route does; the OpenAPI document is made of this file alone.
  */
+
+const SECURITY_SCHEME = 'entra';
 
 export const VehicleRequest = z.object({
   validFrom: z.iso.datetime({ offset: true }).optional(),
@@ -117,6 +121,9 @@ const headers = z.object({ 'idempotency-key': z.string().min(1).max(200).optiona
 const limit = z.coerce.number().int().min(1).max(1000).default(100);
 const Steering = z.object({ actor: z.string().default('operator'), reason: z.string().min(1) });
 
+/** The app role a caller must have; enforced by metadata-api.ts, published as the route's security requirement. */
+const needs = (role: ApiRole) => ({ security: [{ [SECURITY_SCHEME]: [role] }] });
+
 export const health = createRoute({
   method: 'get',
   path: '/health',
@@ -127,6 +134,7 @@ export const health = createRoute({
 export const createMeasurement = createRoute({
   method: 'post',
   path: '/measurements',
+  ...needs('Measurements.Write'),
   summary: 'Create a measurement from its manifest; answers where its files go',
   request: body(Manifest),
   responses: {
@@ -138,6 +146,7 @@ export const createMeasurement = createRoute({
 export const listMeasurements = createRoute({
   method: 'get',
   path: '/measurements',
+  ...needs('Measurements.Read'),
   summary: 'Measurements, the newest first',
   request: {
     query: z.object({
@@ -156,6 +165,7 @@ export const listMeasurements = createRoute({
 export const readMeasurement = createRoute({
   method: 'get',
   path: '/measurements/{measurementId}',
+  ...needs('Measurements.Read'),
   summary: 'Everything about one measurement',
   request: { params },
   responses: { 200: json('the measurement', MeasurementStatus), ...problems },
@@ -164,6 +174,7 @@ export const readMeasurement = createRoute({
 export const readScenes = createRoute({
   method: 'get',
   path: '/measurements/{measurementId}/scenes',
+  ...needs('Measurements.Read'),
   summary: 'The scenes of a measurement',
   request: { params },
   responses: { 200: json('scenes', z.object({ scenes: MeasurementStatus.shape.scenes })), ...problems },
@@ -172,6 +183,7 @@ export const readScenes = createRoute({
 export const readLineage = createRoute({
   method: 'get',
   path: '/measurements/{measurementId}/lineage',
+  ...needs('Measurements.Read'),
   summary: 'What was made from what',
   request: { params },
   responses: { 200: json('lineage', Lineage), ...problems },
@@ -180,6 +192,7 @@ export const readLineage = createRoute({
 export const cancel = createRoute({
   method: 'post',
   path: '/measurements/{measurementId}/cancel',
+  ...needs('Measurements.Write'),
   summary: 'Stop working on a measurement',
   request: { params, headers, ...body(Steering) },
   responses: { ...accepted, ...problems },
@@ -188,6 +201,7 @@ export const cancel = createRoute({
 export const rerun = createRoute({
   method: 'post',
   path: '/measurements/{measurementId}/rerun',
+  ...needs('Measurements.Write'),
   summary: 'Start a new generation from a stage',
   request: { params, headers, ...body(Steering.extend({ fromStage: Stage })) },
   responses: { ...accepted, ...problems },
@@ -196,6 +210,7 @@ export const rerun = createRoute({
 export const rehydrate = createRoute({
   method: 'post',
   path: '/measurements/{measurementId}/rehydrate',
+  ...needs('Measurements.Write'),
   summary: 'Bring the files back to Landing and run again',
   request: {
     params,
@@ -213,6 +228,7 @@ export const rehydrate = createRoute({
 export const shareLink = createRoute({
   method: 'post',
   path: '/measurements/{measurementId}/share-link',
+  ...needs('Shares.Create'),
   summary: 'A fresh, short-lived link to the labeling package; recorded with who asked',
   request: { params, ...body(z.object({ actor: z.string().default('operator') })) },
   responses: { 200: json('the link', z.object({ url: z.url(), expiresAt: z.string() })), ...problems },
@@ -221,6 +237,7 @@ export const shareLink = createRoute({
 export const announceDataStream = createRoute({
   method: 'post',
   path: '/measurements/{measurementId}/data-streams',
+  ...needs('DataStreams.Write'),
   summary: 'Announce a data stream; answers its places',
   request: {
     params,
@@ -242,6 +259,7 @@ export const announceDataStream = createRoute({
 export const readDataStreams = createRoute({
   method: 'get',
   path: '/measurements/{measurementId}/data-streams',
+  ...needs('Measurements.Read'),
   summary: 'The data streams of a measurement',
   request: { params },
   responses: {
@@ -253,6 +271,7 @@ export const readDataStreams = createRoute({
 export const reportDataStreamState = createRoute({
   method: 'put',
   path: '/measurements/{measurementId}/data-streams/{dataStreamId}/state',
+  ...needs('DataStreams.Write'),
   summary: 'Report the state of a data stream; fenced by its attempt',
   request: {
     params: params.extend({ dataStreamId: z.string() }),
@@ -271,6 +290,7 @@ export const reportDataStreamState = createRoute({
 export const reportTask = createRoute({
   method: 'post',
   path: '/tasks/{taskId}/report',
+  ...needs('Tasks.Report'),
   summary: 'A task says how it ended',
   request: { params: z.object({ taskId: z.string() }), ...body(TaskReportBody) },
   responses: { ...accepted, ...problems },
@@ -279,6 +299,7 @@ export const reportTask = createRoute({
 export const listDeadLetters = createRoute({
   method: 'get',
   path: '/dead-letters',
+  ...needs('Operations.Read'),
   summary: 'Messages that failed for good',
   request: { query: z.object({ queue: z.string().optional(), reason: z.string().optional(), limit }) },
   responses: { 200: json('dead letters', z.object({ deadLetters: z.array(DeadLetter) })), ...problems },
@@ -287,6 +308,7 @@ export const listDeadLetters = createRoute({
 export const readDeadLetter = createRoute({
   method: 'get',
   path: '/dead-letters/{failedMessageId}',
+  ...needs('Operations.Read'),
   summary: 'One dead letter, whole',
   request: { params: z.object({ failedMessageId: z.string() }) },
   responses: { 200: json('the dead letter', DeadLetter), ...problems },
@@ -295,6 +317,7 @@ export const readDeadLetter = createRoute({
 export const replayDeadLetters = createRoute({
   method: 'post',
   path: '/dead-letters/replay',
+  ...needs('Operations.Replay'),
   summary: 'Send dead letters to their consumers again',
   request: body(ReplayRequest),
   responses: { 200: json('what was done', ReplayAnswer), ...problems },
@@ -303,6 +326,7 @@ export const replayDeadLetters = createRoute({
 export const listReplays = createRoute({
   method: 'get',
   path: '/replays',
+  ...needs('Operations.Read'),
   summary: 'Who replayed which dead letters, and why; the newest first',
   request: { query: z.object({ limit }) },
   responses: { 200: json('replays', z.object({ replays: z.array(ReplayAudit) })), ...problems },
@@ -311,6 +335,7 @@ export const listReplays = createRoute({
 export const readQueues = createRoute({
   method: 'get',
   path: '/queues',
+  ...needs('Operations.Read'),
   summary: 'How many messages wait where',
   responses: { 200: json('queues', z.object({ queues: z.array(QueueCount) })), ...problems },
 });
@@ -318,6 +343,7 @@ export const readQueues = createRoute({
 export const readVehicleConfigurations = createRoute({
   method: 'get',
   path: '/vehicles/{vin}/configurations',
+  ...needs('Vehicles.Read'),
   summary: 'What was true of a vehicle, and from when',
   request: { params: z.object({ vin: z.string().min(1) }) },
   responses: {
@@ -329,12 +355,14 @@ export const readVehicleConfigurations = createRoute({
 export const saveVehicleConfiguration = createRoute({
   method: 'post',
   path: '/vehicles/{vin}/configurations',
+  ...needs('Vehicles.Write'),
   summary: 'What is true of a vehicle from a time on',
   request: { params: z.object({ vin: z.string().min(1) }), ...body(VehicleRequest) },
   responses: { 201: json('the configuration', VehicleConfiguration), ...problems },
 });
 
-const ROUTES = [
+/** All of them; those without a role are open to everybody who reaches the API. */
+export const ROUTES = [
   health,
   createMeasurement,
   listMeasurements,
@@ -367,9 +395,26 @@ export const OPENAPI = {
   },
 };
 
+/** Registers how callers show who they are. */
+export function describeAccess(app: Pick<OpenAPIHono, 'openAPIRegistry'>): void {
+  app.openAPIRegistry.registerComponent('securitySchemes', SECURITY_SCHEME, {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description:
+      'An access token of the Entra ID tenant. The roles a route names, and `Fleet.<name>` or `Fleet.All` where it is about a measurement, must be among its `roles`. On a laptop no token is asked for.',
+  });
+}
+
+/** The role a route asks for, or undefined where it is open. */
+export function roleOf(route: (typeof ROUTES)[number]): ApiRole | undefined {
+  return 'security' in route ? (route.security[0]?.[SECURITY_SCHEME]?.[0] as ApiRole | undefined) : undefined;
+}
+
 /** The OpenAPI 3.1 document, as GET /openapi.json gives it and as docs/openapi.json holds it. */
 export function openApiDocument(): object {
   const app = new OpenAPIHono();
+  describeAccess(app);
   for (const route of ROUTES) app.openAPIRegistry.registerPath(route);
   return app.getOpenAPI31Document(OPENAPI);
 }

@@ -8,15 +8,17 @@ const TRY_TIMEOUT_MS = 10_000;
 export class HttpTaskReporter {
   readonly #base: string;
   readonly #wait: (ms: number) => Promise<void>;
+  readonly #token: (() => Promise<string>) | undefined;
 
-  /** `base` is the address of the metadata API. */
-  constructor(base: string, wait: (ms: number) => Promise<void>) {
+  /** `base` is the address of the metadata API; `token` gives what it wants to see, absent where it wants nothing. */
+  constructor(base: string, wait: (ms: number) => Promise<void>, token?: () => Promise<string>) {
     this.#base = base.replace(/\/$/, '');
     this.#wait = wait;
+    this.#token = token;
   }
 
   /**
-   * @throws {RetryableFailure} when the API did not answer, or answered with a server error, three times.
+   * @throws {RetryableFailure} when there is no token, or the API did not answer, or answered with a server error, three times.
    * @throws {TerminalFailure} when it refused the report.
    */
   async report(taskId: string, body: TaskReportBody): Promise<void> {
@@ -39,7 +41,10 @@ export class HttpTaskReporter {
     try {
       response = await fetch(address, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        headers: {
+          'content-type': 'application/json',
+          ...(this.#token === undefined ? {} : { authorization: `Bearer ${await this.#token()}` }),
+        },
         body: JSON.stringify(body),
         signal: AbortSignal.timeout(TRY_TIMEOUT_MS),
       });

@@ -1,4 +1,3 @@
-import { ApiClient } from '#adapters/cli/api-client.ts';
 import {
   auditReplays,
   type DeadLetterCommandPorts,
@@ -8,7 +7,7 @@ import {
 } from '#adapters/cli/dead-letters.ts';
 import type { ReplayOptions } from '#adapters/cli/program.ts';
 import { processTerminal } from '#adapters/cli/terminal.ts';
-import { commandSettings } from '../command-settings.ts';
+import { commandApi } from '../command-settings.ts';
 import { actor } from './measurement.ts';
 
 export function list(options: { reason?: string; queue?: string; json: boolean }): Promise<number> {
@@ -28,5 +27,5 @@ export function replay(id: string | undefined, options: ReplayOptions): Promise<
 }
 
 function ports(): DeadLetterCommandPorts {
-  return { api: new ApiClient(commandSettings().api), terminal: processTerminal(), actor: actor() };
+  return { api: commandApi(), terminal: processTerminal(), actor: actor() };
 }

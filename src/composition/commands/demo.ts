@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ApiClient } from '#adapters/cli/api-client.ts';
 import { EXIT } from '#adapters/cli/exit-codes.ts';
 import { watchMeasurement } from '#adapters/cli/measurements.ts';
 import { statusText } from '#adapters/cli/render-status.ts';
@@ -10,7 +9,7 @@ import { DEMO_DRIVE } from '#adapters/drive-simulator/drive.ts';
 import { DEMO_DBC, writeDriveBag } from '#adapters/drive-simulator/drive-bag.ts';
 import { openFileByteSink } from '#adapters/file/file-byte-sink.ts';
 import type { Lineage, MeasurementStatus } from '#domain/measurement-status.ts';
-import { commandSettings } from '../command-settings.ts';
+import { commandApi, commandSettings } from '../command-settings.ts';
 import { landingAccountOf } from '../landing-account.ts';
 import { type LocalStack, localStack } from '../local-stack.ts';
 import { untilStopSignal } from '../stop-signal.ts';
@@ -52,7 +51,7 @@ export async function demo({ once }: { once: boolean }): Promise<number> {
 
 async function drive(stack: LocalStack, terminal: Terminal): Promise<MeasurementStatus> {
   const settings = commandSettings();
-  const api = new ApiClient(settings.api);
+  const api = commandApi(settings.api);
   const startedAt = new Date();
   const folder = join(stack.home, 'demo', `demo-${startedAt.toISOString().replaceAll(/[:.]/g, '-')}`);
   terminal.note(`Recording a drive of ${DEMO_DRIVE.durationSeconds} s: cameras, lidar, GNSS, IMU, CAN`);

@@ -1,11 +1,11 @@
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
-import { ApiClient } from '#adapters/cli/api-client.ts';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { type Finding, findingsExitCode, findingsText } from '#adapters/cli/findings.ts';
 import { bytesText, processTerminal } from '#adapters/cli/terminal.ts';
 import type { FailedMessage } from '#domain/ports/failed-message-store.ts';
+import { commandApi } from '../command-settings.ts';
 import type { Deployment } from '../deployment/examine-deployment.ts';
 import type { Release } from '../deployment/examine-versions.ts';
 import { type LocalStack, localStack } from '../local-stack.ts';
@@ -173,7 +173,7 @@ async function runningStack(stack: LocalStack, up: UpFile): Promise<readonly Fin
 
 async function apiHealth(base: string, remedy: string): Promise<Finding> {
   try {
-    await new ApiClient(base).get('/health');
+    await commandApi(base).get('/health');
     return { name: 'metadata API', state: 'ok', found: `${base} answers` };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
@@ -183,7 +183,7 @@ async function apiHealth(base: string, remedy: string): Promise<Finding> {
 
 async function deadLetters(base: string): Promise<readonly Finding[]> {
   try {
-    const { deadLetters } = await new ApiClient(base).get<{ deadLetters: FailedMessage[] }>(
+    const { deadLetters } = await commandApi(base).get<{ deadLetters: FailedMessage[] }>(
       '/dead-letters?limit=1000',
     );
     const failed = deadLetters.filter((message) => message.state === 'failed');

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { ApiClient } from '#adapters/cli/api-client.ts';
+import type { ApiClient } from '#adapters/cli/api-client.ts';
 import { EXIT } from '#adapters/cli/exit-codes.ts';
 import { makeManifest, manifestIn } from '#adapters/cli/local-folder.ts';
 import {
@@ -16,14 +16,14 @@ import { manifestBytes, uploadFolder } from '#adapters/cli/upload.ts';
 import { measurementIdOf } from '#domain/identity.ts';
 import { MANIFEST_FILE_NAME } from '#domain/manifest.ts';
 import type { MeasurementStatus } from '#domain/measurement-status.ts';
-import { commandSettings } from '../command-settings.ts';
+import { commandApi, commandSettings } from '../command-settings.ts';
 import { landingAccountOf } from '../landing-account.ts';
 
 /** After this long without a change, an upload of the same bytes has been recognised as such. */
 const UNCHANGED_MS = 15_000;
 
 function ports(): MeasurementCommandPorts {
-  return { api: new ApiClient(commandSettings().api), terminal: processTerminal(), now: () => new Date() };
+  return { api: commandApi(), terminal: processTerminal(), now: () => new Date() };
 }
 
 export async function upload(folder: string, options: UploadOptions): Promise<number> {

@@ -1,11 +1,10 @@
 import { join } from 'node:path';
-import { ApiClient } from '#adapters/cli/api-client.ts';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { measurementIdFor } from '#adapters/cli/measurements.ts';
 import { processTerminal } from '#adapters/cli/terminal.ts';
 import { readTraces } from '#adapters/cli/trace.ts';
 import { traceText } from '#adapters/cli/trace-text.ts';
-import { commandSettings } from '../command-settings.ts';
+import { commandApi, commandSettings } from '../command-settings.ts';
 
 /** Spans lie in files only on a laptop; in Azure the same trace is in Application Insights. */
 export async function trace(
@@ -19,7 +18,7 @@ export async function trace(
         `union requests, dependencies | where customDimensions.measurementId == '${id}' | summarize by operation_Id`,
     );
   }
-  const measurementId = await measurementIdFor(new ApiClient(api), id);
+  const measurementId = await measurementIdFor(commandApi(api), id);
   const folder = join(home, 'telemetry');
   const traces = await readTraces(folder, measurementId);
   if (traces.length === 0) {

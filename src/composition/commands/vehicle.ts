@@ -1,9 +1,8 @@
-import { ApiClient } from '#adapters/cli/api-client.ts';
 import type { VehicleOptions } from '#adapters/cli/program.ts';
 import { processTerminal } from '#adapters/cli/terminal.ts';
 import { type DbcSummary, setVehicle, showVehicle } from '#adapters/cli/vehicles.ts';
 import { parseDbc } from '#formats/dbc/parse.ts';
-import { commandSettings } from '../command-settings.ts';
+import { commandApi } from '../command-settings.ts';
 
 export function vehicleSet(vin: string, options: VehicleOptions): Promise<number> {
   return setVehicle({ ...ports(), readDbc }, vin, options);
@@ -14,7 +13,7 @@ export function vehicleShow(vin: string, options: { readonly json: boolean }): P
 }
 
 function ports() {
-  return { api: new ApiClient(commandSettings().api), terminal: processTerminal() };
+  return { api: commandApi(), terminal: processTerminal() };
 }
 
 function readDbc(bytes: Uint8Array): DbcSummary {

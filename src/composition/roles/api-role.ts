@@ -2,6 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type ServerType, serve } from '@hono/node-server';
 import { ContainerModule } from 'inversify';
 import { QueueCounts } from '#adapters/azure/service-bus/queue-counts.ts';
+import { type Authenticate, anybody } from '#adapters/http/access.ts';
+import { bearerTokens } from '#adapters/http/bearer-tokens.ts';
 import { type MetadataOperations, metadataApi } from '#adapters/http/metadata-api.ts';
 import type { VehicleRequest } from '#adapters/http/routes.ts';
 import { TerminalFailure } from '#domain/failures.ts';
@@ -117,7 +119,7 @@ function apiRole(ports: ApiPorts): Role {
     name: 'api',
     start: () =>
       new Promise((resolve, reject) => {
-        const app = metadataApi(operationsOf(ports));
+        const app = metadataApi(operationsOf(ports), authenticationOf(ports.settings));
         server = serve(
           { fetch: app.fetch, port: ports.settings.apiPort, hostname: ports.settings.apiHost },
           () => resolve(),
@@ -132,6 +134,11 @@ function apiRole(ports: ApiPorts): Role {
   };
 }
 
+/** Settings say which of the two; neither stands in for the other. */
+function authenticationOf({ apiAccess }: Settings): Authenticate {
+  return apiAccess.auth === 'tokens' ? bearerTokens(apiAccess) : anybody;
+}
+
 function operationsOf(ports: ApiPorts): MetadataOperations {
   const { settings, metadata, blobs, failed, vehicles, clock } = ports;
   const { folderTemplate } = settings;
@@ -140,6 +147,11 @@ function operationsOf(ports: ApiPorts): MetadataOperations {
   return {
     status: (measurementId) => measurementStatus(ports, measurementId),
     list: (filter, limit) => listMeasurements(ports, filter, limit),
+    async fleetOf(measurementId) {
+      const fleet = (await metadata.measurement(measurementId))?.['fleet'];
+      if (typeof fleet === 'string') return fleet;
+      return (await measurementStatus(ports, measurementId))?.fleet;
+    },
     lineage: (measurementId) => lineage(ports, measurementId),
     async createMeasurement(manifest) {
       const landingFolder = landingFolderOf(manifest.fleet, manifest.recordingId);

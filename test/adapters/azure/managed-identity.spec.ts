@@ -1,7 +1,10 @@
 // The local stack behind https, and no key anywhere in the adapters: what runs in Azure runs here.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { apiTokens } from '#adapters/azure/api-token.ts';
 import { AzureBatchTaskRunner } from '#adapters/azure/batch/azure-batch-task-runner.ts';
 import { AzureBlobStore } from '#adapters/azure/blob/azure-blob-store.ts';
 import { StorageAccounts } from '#adapters/azure/blob/storage-accounts.ts';
@@ -21,6 +24,7 @@ import { SasPartnerShare } from '#adapters/azure/partner-share/sas-partner-share
 import { QueueCounts } from '#adapters/azure/service-bus/queue-counts.ts';
 import { connectServiceBus } from '#adapters/azure/service-bus/service-bus-connection.ts';
 import { ServiceBusMessageSender } from '#adapters/azure/service-bus/service-bus-message-sender.ts';
+import { HttpTaskReporter } from '#adapters/task-reporter/http-task-reporter.ts';
 import { type RunningBatch, startBatch } from '#emulators/batch/batch.ts';
 import { type CosmosEmulator, startCosmos } from '#emulators/cosmos/server.ts';
 import { type RunningEventGrid, startEventGrid } from '#emulators/event-grid/event-grid.ts';
@@ -288,6 +292,32 @@ describe('with the managed identity', () => {
     assert.equal(lastResource('batch')?.get('resource'), 'https://batch.core.windows.net/');
     assert.equal(lastResource('batch')?.get('client_id'), CLIENT_ID);
     assert.equal(lastResource('management.azure.com'), undefined);
+  });
+
+  it('a task reports with a token of its node for the API, and says nothing without one', async () => {
+    const seen: (string | undefined)[] = [];
+    const api = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(202).end();
+    });
+    await new Promise<void>((resolve) => api.listen(0, '127.0.0.1', resolve));
+    const address = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    const reporterOf = (clientId: string) =>
+      new HttpTaskReporter(
+        address,
+        async () => {},
+        apiTokens({ auth: 'managed-identity', clientId }, 'api-client'),
+      );
+    await reporterOf(CLIENT_ID).report('run-000000', { outcome: 'succeeded' });
+    assert.match(seen[0] ?? '', /^Bearer ey/);
+    assert.equal(lastResource('api-client')?.get('client_id'), CLIENT_ID);
+    await assert.rejects(
+      reporterOf(UNKNOWN_CLIENT_ID).report('run-000000', { outcome: 'succeeded' }),
+      /gets no token for the metadata API/,
+    );
+    assert.equal(seen.length, 1, 'the API is not asked without a token');
+    api.close();
+    api.closeAllConnections();
   });
 
   it('never takes the identity where a key was promised', () => {

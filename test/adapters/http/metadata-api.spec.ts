@@ -3,6 +3,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import sinon from 'sinon';
+import { anybody } from '#adapters/http/access.ts';
 import { type MetadataOperations, metadataApi } from '#adapters/http/metadata-api.ts';
 import { openApiDocument } from '#adapters/http/routes.ts';
 import { Cancelled, Conflict, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
@@ -72,6 +73,7 @@ function fakeOperations() {
   return {
     status: sinon.fake(async (measurementId: string) => (measurementId === ID ? STATUS : undefined)),
     list: sinon.fake.resolves([LINE]),
+    fleetOf: sinon.fake.resolves('test'),
     lineage: sinon.fake.resolves({ measurementId: ID, edges: [{ from: 'recording', to: 'd1' }] }),
     createMeasurement: sinon.fake.resolves({ folder: FOLDER }),
     placeDataStream: sinon.fake.resolves({ dataStreamId: 'd2', locations: [FOLDER] }),
@@ -109,7 +111,7 @@ describe('metadata API', () => {
   ) => Promise<Response>;
   beforeEach(() => {
     operations = fakeOperations();
-    const app = metadataApi(operations);
+    const app = metadataApi(operations, anybody);
     ask = async (method, path, body, headers = {}) =>
       app.request(path, {
         method,
@@ -299,12 +301,13 @@ describe('metadata API', () => {
         [new RetryableFailure('dependency-unavailable', 'Cosmos is busy.'), 503, 'dependency-unavailable'],
         [new Cancelled('Stopping.'), 503, 'cancelled'],
       ] as const) {
-        const app = metadataApi({
+        const failing = {
           ...operations,
           list: async () => {
             throw error;
           },
-        });
+        };
+        const app = metadataApi(failing, anybody);
         await problem(await app.request('/measurements'), status, title, new RegExp(error.message));
       }
     });
@@ -313,12 +316,13 @@ describe('metadata API', () => {
       const log = sinon.stub(console, 'error');
       try {
         const broken = new TypeError('secret of the house');
-        const app = metadataApi({
+        const failing = {
           ...operations,
           list: async () => {
             throw broken;
           },
-        });
+        };
+        const app = metadataApi(failing, anybody);
         const body = await problem(
           await app.request('/measurements'),
           500,
