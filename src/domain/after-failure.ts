@@ -17,6 +17,8 @@ const DESCRIPTION_LENGTH_MAX = 1024;
 
 export interface Delivery {
   readonly cloudEventId: string;
+  /** Transport id; a replay has its number in it (`#r2`). */
+  readonly messageId: string;
   /** Times the broker delivered this transport message, this time included. */
   readonly deliveryCount: number;
   /** 0 for the message as it was first sent; each retry is a copy with the next number. Travels with the message. */
@@ -60,8 +62,10 @@ export function afterFailure(
 
 function retryLater(delivery: Delivery, delayMs: number, failureCount: number): AfterFailure {
   const copyNumber = delivery.copyNumber + 1;
+  // A replay that fails again is another dead letter than the first, and the next replay must get the next number.
+  const replayNumber = /#r\d+/.exec(delivery.messageId)?.[0] ?? '';
   // The delivery count tells the copies of a message apart that was delivered twice and failed twice.
-  const messageId = `${delivery.cloudEventId}~d${copyNumber}.${delivery.deliveryCount}`;
+  const messageId = `${delivery.cloudEventId}${replayNumber}~d${copyNumber}.${delivery.deliveryCount}`;
   return { action: 'retry-later', delayMs, messageId, copyNumber, failureCount };
 }
 

@@ -2,19 +2,26 @@ import assert from 'node:assert/strict';
 import { afterFailure, type Delivery, RETRY_DELAYS_MS } from '#domain/after-failure.ts';
 import { Cancelled, Conflict, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 
-const first: Delivery = { cloudEventId: 'ce-1', deliveryCount: 1, copyNumber: 0, failureCount: 0 };
+const first: Delivery = {
+  cloudEventId: 'ce-1',
+  messageId: 'ce-1',
+  deliveryCount: 1,
+  copyNumber: 0,
+  failureCount: 0,
+};
 
 /** Lets the same error happen until the message is a dead letter, or `limit` times. */
-function fateOf(error: unknown, limit = 20) {
+function fateOf(error: unknown, limit = 20, start = first) {
   const delaysMs: number[] = [];
   const messageIds = new Set<string>();
-  let delivery = first;
+  let delivery = start;
   for (let i = 0; i < limit; i++) {
     const decision = afterFailure(error, delivery);
     if (decision.action !== 'retry-later') return { delaysMs, messageIds, end: decision };
     delaysMs.push(decision.delayMs);
     messageIds.add(decision.messageId);
-    delivery = { ...delivery, copyNumber: decision.copyNumber, failureCount: decision.failureCount };
+    const { messageId, copyNumber, failureCount } = decision;
+    delivery = { ...delivery, messageId, copyNumber, failureCount };
   }
   return { delaysMs, messageIds, end: undefined };
 }
@@ -66,5 +73,14 @@ describe('what becomes of a message whose handling failed', () => {
       one.action === 'retry-later' && one.messageId,
       two.action === 'retry-later' && two.messageId,
     );
+  });
+
+  it('retries of a replay have ids of their own, which say which replay it was', () => {
+    const failure = new RetryableFailure('dependency-unavailable', 'down');
+    const original = fateOf(failure).messageIds;
+    const replay = fateOf(failure, 20, { ...first, messageId: 'ce-1#r2' }).messageIds;
+    assert.equal(replay.size, 3);
+    for (const messageId of replay) assert.match(messageId, /^ce-1#r2~d/);
+    assert.equal(new Set([...original, ...replay]).size, 6);
   });
 });
