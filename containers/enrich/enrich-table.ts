@@ -14,10 +14,13 @@ export const enrichTable: TaskDefinition<EnrichTask> = {
   work: async (task, tools) => {
     const input = join(tools.scratchFolder, 'synchronized.parquet');
     await tools.download(task.synchronized, input);
-    const stored = await tools.tableReader.describe(input);
-    const batches = [];
-    for await (const rows of tools.tableReader.read(input)) batches.push(rows);
-    const { columns, rows } = enrich(stored.definition.columns, batches, sunPosition);
+    const { definition, rowCount } = await tools.tableReader.describe(input);
+    const synchronized = {
+      columns: definition.columns,
+      rowCount,
+      read: (names: readonly string[]) => tools.tableReader.read(input, names),
+    };
+    const { columns, rows } = await enrich(synchronized, sunPosition);
     const table = await tools.tableWriter.open(join(tools.scratchFolder, 'enriched.parquet'), {
       columns,
       metadata: {
@@ -26,7 +29,14 @@ export const enrichTable: TaskDefinition<EnrichTask> = {
         sun: 'suncalc 2.0.2',
       },
     });
-    await table.append(rows);
+    let startNs: bigint | undefined;
+    let endNs: bigint | undefined;
+    for await (const batch of rows) {
+      await table.append(batch);
+      const times = timesOf([batch], 0);
+      startNs ??= times[0];
+      endNs = times.at(-1) ?? endNs;
+    }
     const file = await tools.uploadTable(await table.close(), task.output.structured!, 'enriched.parquet', {
       mediaType: 'application/vnd.apache.parquet',
       sensor: 'structured',
@@ -39,17 +49,19 @@ export const enrichTable: TaskDefinition<EnrichTask> = {
           type: String(type),
           ...(unit === undefined ? {} : { unit }),
         })),
-        ...startAndEnd(timesOf([rows], 0)),
+        ...startAndEnd(startNs, endNs),
       },
     });
     return { outcome: 'succeeded', files: [file], loss: NO_LOSS };
   },
 };
 
-function startAndEnd(timestampsNs: BigInt64Array): { startTime?: string; endTime?: string } {
-  const [first, last] = [timestampsNs.at(0), timestampsNs.at(-1)];
-  if (first === undefined || last === undefined) return {};
-  return { startTime: rfc3339Of(first), endTime: rfc3339Of(last) };
+function startAndEnd(
+  startNs: bigint | undefined,
+  endNs: bigint | undefined,
+): { startTime?: string; endTime?: string } {
+  if (startNs === undefined || endNs === undefined) return {};
+  return { startTime: rfc3339Of(startNs), endTime: rfc3339Of(endNs) };
 }
 
 function sunPosition(time: Date, latitudeDegrees: number, longitudeDegrees: number) {

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { DEMO_DRIVE, positionOf, statesAt } from '#adapters/drive-simulator/drive.ts';
 import type { NullableColumn } from '#domain/scene-rules.ts';
-import { accelerationOf, type MotionSource, speedOf, yawRateOf } from '#domain/vehicle-motion.ts';
+import {
+  accelerationFrom,
+  type MotionQuantity,
+  type MotionSource,
+  SpeedChoice,
+  YawRateChoice,
+} from '#domain/vehicle-motion.ts';
 
 const times = Array.from({ length: 841 }, (_, index) => index * 0.05);
 const states = statesAt(DEMO_DRIVE, times);
@@ -16,6 +22,23 @@ const sourceOf = (
   columns: new Map(Object.entries(columns)),
   timestampsNs,
 });
+
+type Choice = {
+  look(window: MotionSource, from: number, to: number): void;
+  chosen(): MotionQuantity | undefined;
+};
+
+/** What is chosen for a table in one window, and what it says there. */
+function told(choice: Choice, source: MotionSource) {
+  choice.look(source, 0, source.timestampsNs.length);
+  const quantity = choice.chosen();
+  return quantity === undefined ? undefined : { source: quantity.source, ...quantity.of(source) };
+}
+const unitsOf = (source: MotionSource) =>
+  new Map([...source.columns].map(([name, { unit }]) => [name, unit] as const));
+const speedOf = (source: MotionSource) =>
+  told(new SpeedChoice(unitsOf(source), source.timestampsNs.length), source);
+const yawRateOf = (source: MotionSource) => told(new YawRateChoice(unitsOf(source)), source);
 
 describe('the motion of a vehicle', () => {
   const speeds = states.map((state) => state.speedMetresPerSecond);
@@ -48,9 +71,9 @@ describe('the motion of a vehicle', () => {
   });
 
   it('has the acceleration of its speed, and none over a hole', () => {
-    const speed = { ...columnOf(speeds), source: 'test' };
+    const speed = columnOf(speeds);
     speed.validity.fill(0, 400, 420);
-    const acceleration = accelerationOf(sourceOf({}), speed);
+    const acceleration = accelerationFrom({ source: 'test', needs: [], of: () => speed }).of(sourceOf({}));
     assert.ok(Math.abs(acceleration.values[160]! - 2) < 0.01);
     assert.ok(Math.abs(acceleration.values[650]! + 5) < 0.01);
     assert.equal(acceleration.validity[410], 0);
