@@ -1,6 +1,6 @@
 import { numbersOf, textValues, timesOf } from '#domain/column-values.ts';
 import type { TableColumn, TableRows, TableValues } from '#domain/ports/table-writer.ts';
-import type { NullableColumn } from '#domain/scene-rules.ts';
+import type { NullableColumn } from '#domain/scene-intervals.ts';
 import {
   LATITUDE,
   LONGITUDE,

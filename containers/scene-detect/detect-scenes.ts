@@ -3,9 +3,10 @@ import { columnFacts } from '#composition/extract-files.ts';
 import type { TaskDefinition } from '#composition/task-tools.ts';
 import { numbersOf, timesOf } from '#domain/column-values.ts';
 import { sceneIdOf } from '#domain/identity.ts';
-import type { TableColumn, TableRows } from '#domain/ports/table-writer.ts';
+import type { TableColumn } from '#domain/ports/table-writer.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
-import { type DetectedScene, detectScenes, SCENE_RULES, type SceneInput } from '#domain/scene-rules.ts';
+import type { SceneColumn } from '#domain/scene-intervals.ts';
+import { type DetectedScene, SCENE_RULES, SceneSearch, TimelinePeriod } from '#domain/scene-rules.ts';
 import { TIME_COLUMN, VEHICLE_ACCELERATION, VEHICLE_SPEED, VEHICLE_YAW_RATE } from '#domain/table-columns.ts';
 import { type SceneDetectFacts, SceneDetectTask } from '#domain/tasks/scene-detect-task.ts';
 import { rfc3339Of } from '#domain/times.ts';
@@ -20,18 +21,22 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
     await tools.download(task.enriched, localPath);
     const { definition } = await tools.tableReader.describe(localPath);
     const inputs = inputColumns(definition.columns);
-    const batches: TableRows[] = [];
+    const period = new TimelinePeriod();
+    for await (const rows of tools.tableReader.read(localPath, [TIME_COLUMN.name]))
+      period.look(timesOf([rows], 0));
     const wanted = [TIME_COLUMN.name, ...Object.values(inputs)];
-    for await (const rows of tools.tableReader.read(localPath, wanted)) batches.push(rows);
-    const column = (name: string | undefined) =>
-      name === undefined ? undefined : numbersOf(batches, wanted.indexOf(name));
-    const input: SceneInput = {
-      timestampsNs: timesOf(batches, 0),
-      speed: column(inputs.speed),
-      acceleration: column(inputs.acceleration),
-      yawRate: column(inputs.yawRate),
-    };
-    const scenes = detectScenes(input).map((scene) => ({
+    const search = new SceneSearch(SCENE_RULES, period.shortestStepNs);
+    for await (const rows of tools.tableReader.read(localPath, wanted)) {
+      const column = (name: string | undefined) =>
+        name === undefined ? undefined : numbersOf([rows], wanted.indexOf(name));
+      search.look({
+        timestampsNs: timesOf([rows], 0),
+        speed: column(inputs.speed),
+        acceleration: column(inputs.acceleration),
+        yawRate: column(inputs.yawRate),
+      });
+    }
+    const scenes = search.finish().map((scene) => ({
       ...scene,
       sceneId: sceneIdOf(task.dataStreamId, scene.type, scene.startTimeNs),
     }));
@@ -60,7 +65,7 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
       })),
       blindRules: SCENE_RULES.map((rule) => ({
         rule: rule.name,
-        missing: rule.needs.filter((need) => input[need] === undefined),
+        missing: rule.needs.filter((need) => inputs[need] === undefined),
       })).filter(({ missing }) => missing.length > 0),
     };
     return { outcome: scenes.length === 0 ? 'empty' : 'succeeded', files: [file], loss: NO_LOSS, facts };
@@ -76,9 +81,7 @@ function timesOfScenes(scenes: readonly DetectedScene[]): { startTime?: string; 
     : { startTime: rfc3339Of(first), endTime: rfc3339Of(last) };
 }
 
-function inputColumns(
-  columns: readonly TableColumn[],
-): Partial<Record<'speed' | 'acceleration' | 'yawRate', string>> {
+function inputColumns(columns: readonly TableColumn[]): Partial<Record<SceneColumn, string>> {
   const present = (name: string) => columns.some((column) => column.name === name);
   return {
     ...(present(VEHICLE_SPEED) ? { speed: VEHICLE_SPEED } : {}),

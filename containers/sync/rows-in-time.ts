@@ -1,6 +1,6 @@
 import { numbersOf, timesOf } from '#domain/column-values.ts';
 import type { TableReader } from '#domain/ports/table-reader.ts';
-import type { NullableColumn } from '#domain/scene-rules.ts';
+import type { NullableColumn } from '#domain/scene-intervals.ts';
 import { TIME_COLUMN } from '#domain/table-columns.ts';
 import { RecordedTimes, type Signal, type Stretch } from '#domain/timeline.ts';
 

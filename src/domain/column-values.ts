@@ -1,4 +1,4 @@
-import type { NullableColumn } from './scene-rules.ts';
+import type { NullableColumn } from './scene-intervals.ts';
 
 /** Columns of tables in memory, as TableWriter and TableReader hold them (ports/table-writer.ts). */
 

@@ -1,4 +1,4 @@
-import type { NullableColumn } from './scene-rules.ts';
+import type { NullableColumn } from './scene-intervals.ts';
 import { LATITUDE, LONGITUDE } from './table-columns.ts';
 
 /**

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { DEMO_DRIVE, statesAt } from '#adapters/drive-simulator/drive.ts';
-import { detectScenes, type NullableColumn, type SceneInput } from '#domain/scene-rules.ts';
+import type { NullableColumn, SceneColumn, SceneInput } from '#domain/scene-intervals.ts';
+import { detectScenes, SCENE_RULES, SceneSearch, TimelinePeriod } from '#domain/scene-rules.ts';
 
 const PERIOD_SECONDS = 0.05;
 
@@ -72,5 +74,62 @@ describe('scene rules', () => {
       ['standstill', 'standstill'],
     );
     assert.ok(scenes.every((scene) => scene.endTimeNs - scene.startTimeNs < 3_000_000_000n));
+  });
+
+  it('are the same whatever the batches, over pauses and holes too', () => {
+    const row = fc.record({
+      stepMs: fc.oneof(
+        { weight: 12, arbitrary: fc.constant(50) },
+        { weight: 1, arbitrary: fc.integer({ min: 50, max: 2000 }) },
+      ),
+      speed: fc.option(fc.constantFrom(0, 0, 0, 0.05, 5), { freq: 9 }),
+      acceleration: fc.option(fc.constantFrom(-3.5, -4, -3, -2), { freq: 9 }),
+      yawRate: fc.option(fc.constantFrom(0.9, 0.8, 0.9, -0.9), { freq: 9 }),
+    });
+    fc.assert(
+      fc.property(fc.array(row, { maxLength: 200 }), fc.integer({ min: 1, max: 60 }), (rows, batchRows) => {
+        let ms = 0;
+        const timestampsNs = BigInt64Array.from(rows, ({ stepMs }) => {
+          ms += stepMs;
+          return BigInt(ms) * 1_000_000n;
+        });
+        const column = (name: SceneColumn): NullableColumn => ({
+          values: Float64Array.from(rows, (each) => each[name] ?? 0),
+          validity: Uint8Array.from(rows, (each) => (each[name] === null ? 0 : 1)),
+        });
+        const part = ({ values, validity }: NullableColumn, from: number): NullableColumn => ({
+          values: values.subarray(from, from + batchRows),
+          validity: validity.subarray(from, from + batchRows),
+        });
+        const [speed, acceleration, yawRate] = [column('speed'), column('acceleration'), column('yawRate')];
+        const period = new TimelinePeriod();
+        period.look(timestampsNs);
+        const search = new SceneSearch(SCENE_RULES, period.shortestStepNs);
+        for (let from = 0; from < rows.length; from += batchRows)
+          search.look({
+            timestampsNs: timestampsNs.subarray(from, from + batchRows),
+            speed: part(speed, from),
+            acceleration: part(acceleration, from),
+            yawRate: part(yawRate, from),
+          });
+        assert.deepEqual(search.finish(), detectScenes({ timestampsNs, speed, acceleration, yawRate }));
+      }),
+    );
+  });
+
+  it('measure a scene over its gaps, and not beyond its end', () => {
+    const values = [-3.5, -4, 0, -5, -1, -9];
+    const acceleration = columnOf(values);
+    acceleration.validity[5] = 0;
+    const [scene] = detectScenes({
+      ...inputOf(6, { acceleration, speed: columnOf([9, 8, 7, 6, 5, 4]) }),
+      timestampsNs: BigInt64Array.from([0, 200, 300, 400, 500, 600], (ms) => BigInt(ms) * 1_000_000n),
+    });
+    assert.deepEqual([scene?.startTimeNs, scene?.endTimeNs], [0n, 400_000_000n]);
+    assert.deepEqual(scene?.evidence, {
+      strongestDecelerationMetresPerSecond2: 5,
+      thresholdMetresPerSecond2: 3,
+      speedAtStartMetresPerSecond: 9,
+    });
   });
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { DEMO_DRIVE, positionOf, statesAt } from '#adapters/drive-simulator/drive.ts';
-import type { NullableColumn } from '#domain/scene-rules.ts';
+import type { NullableColumn } from '#domain/scene-intervals.ts';
 import {
   accelerationFrom,
   type MotionQuantity,
