@@ -6,7 +6,7 @@ import { layOut } from '#adapters/parquet/column-layout.ts';
 import { enrich } from '#containers/enrich/enrich.ts';
 import { SCENE_COLUMNS, sceneRows } from '#containers/scene-detect/scene-table.ts';
 import { PARTITION_COLUMNS } from '#domain/fleet-tables.ts';
-import type { TableColumn } from '#domain/ports/table-writer.ts';
+import type { TableColumn, TableRows } from '#domain/ports/table-writer.ts';
 import { LATITUDE, LONGITUDE, TIME_COLUMN, VEHICLE_SPEED } from '#domain/table-columns.ts';
 import { TablesOnDisk } from '#test/support/tables-on-disk.ts';
 import { HOW_TO_GET_PYTHON, runPython, tablesPython } from '#test/support/tables-python.ts';
@@ -48,7 +48,7 @@ const codeOf = (path: string) =>
   notebook(path).cells.flatMap((cell) => (cell.cell_type === 'code' ? [cell.source.join('')] : []));
 
 /** Twenty seconds at 20 Hz: 15 m/s, then braking hard, by the day's light in Munich. */
-function enrichedTable() {
+async function enrichedTable() {
   const rowCount = 400;
   const index = Array.from({ length: rowCount }, (_, row) => row);
   const timestampsNs = BigInt64Array.from(
@@ -63,16 +63,16 @@ function enrichedTable() {
     { name: 'can.wheels.speed', type: 'float64', unit: 'm/s' },
   ];
   const values = [timestampsNs, index.map(() => 48.1), index.map(() => 11.6), speed];
-  const rows = {
-    rowCount,
-    columns: values.map((column) => ({
+  async function* read(names: readonly string[]): AsyncGenerator<TableRows> {
+    const wanted = names.map((name) => values[columns.findIndex((column) => column.name === name)]!);
+    const batch = wanted.map((column) => ({
       values: column instanceof BigInt64Array ? column : Float64Array.from(column),
-    })),
-  };
-  return {
-    timestampsNs,
-    ...enrich(columns, [rows], () => ({ elevationDegrees: 40, azimuthDegrees: 180 })),
-  };
+    }));
+    yield { rowCount, columns: batch };
+  }
+  const sun = () => ({ elevationDegrees: 40, azimuthDegrees: 180 });
+  const enriched = await enrich({ columns, rowCount, read }, sun);
+  return { timestampsNs, columns: enriched.columns, rows: await Array.fromAsync(enriched.rows) };
 }
 
 function namesOf(columns: readonly TableColumn[]): readonly string[] {
@@ -83,12 +83,16 @@ function namesOf(columns: readonly TableColumn[]): readonly string[] {
 
 describe('the notebooks', function () {
   this.timeout(180_000);
-  const enriched = enrichedTable();
-  const known = new Set([
-    ...namesOf(SCENE_COLUMNS),
-    ...namesOf(enriched.columns),
-    ...PARTITION_COLUMNS.map(({ name }) => name),
-  ]);
+  let enriched: Awaited<ReturnType<typeof enrichedTable>>;
+  let known: ReadonlySet<string>;
+  before(async () => {
+    enriched = await enrichedTable();
+    known = new Set([
+      ...namesOf(SCENE_COLUMNS),
+      ...namesOf(enriched.columns),
+      ...PARTITION_COLUMNS.map(({ name }) => name),
+    ]);
+  });
 
   it('are there for Spark and for pandas with DuckDB', () => {
     assert.deepEqual(NOTEBOOKS.map((path) => path.split(/[/\\]/).at(-1)).toSorted(), [

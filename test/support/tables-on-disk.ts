@@ -28,13 +28,13 @@ export class TablesOnDisk {
   async add(
     place: FleetTablePlace,
     measurement: Omit<MeasurementRows, 'table'>,
-    table: { readonly columns: readonly TableColumn[]; readonly rows: TableRows },
+    table: { readonly columns: readonly TableColumn[]; readonly rows: TableRows | readonly TableRows[] },
     times: { readonly startTime?: string; readonly endTime?: string } = {},
   ): Promise<MeasurementRows> {
     const { columns, rows } = table;
     const path = join(this.#folder, `${randomUUID()}.parquet`);
     const open = await this.#writer.open(path, { columns, metadata: {} });
-    await open.append(rows);
+    for (const batch of [rows].flat()) await open.append(batch);
     const { rowCount } = await open.close();
     const content = readFileSync(path);
     const location = { account: place.account, container: 'structured', path: `${randomUUID()}.parquet` };
