@@ -15,6 +15,7 @@ import { copyStage } from '#handlers/copy.ts';
 import { reportTask } from '#handlers/operations/report-task.ts';
 import { registerHandler } from '#handlers/register.ts';
 import { validateStage } from '#handlers/validate.ts';
+import { startIngestionEndpoint } from '#test/support/ingestion-endpoint.ts';
 import { smallBag, timesNs } from '#test/support/small-bag.ts';
 import { StageBench } from '#test/support/stage-bench.ts';
 
@@ -141,6 +142,38 @@ describe('task containers as processes, on storage that speaks Azure', function 
       assert.deepEqual(await bench.blobs.read({ ...folder, path: `${folder.path}a.bag` }), bag);
     const telemetry = readFileSync(join(home, 'telemetry', 'tasks.jsonl'), 'utf8');
     assert.equal(telemetry.match(/"task\.ended"/g)?.length, 4);
+  });
+
+  it('report to Application Insights where they are told to, in the trace of their stage', async () => {
+    const endpoint = await startIngestionEndpoint();
+    try {
+      const traceparent = `00-${'c'.repeat(32)}-${'d'.repeat(16)}-01`;
+      const recording = await bench.land({ 'b.txt': Uint8Array.of(1, 2, 3) });
+      const from = bench.tasks.submitted().length;
+      const command = bench.command(
+        'landfall.measurement.validate.v1',
+        { generation: 2, attempt: 1, stage: 'validate', recording },
+        50,
+      );
+      await batchStageHandler(validateStage(bench), bench)({ ...command, traceparent });
+      const [task] = bench.tasks.submitted().slice(from);
+      const told = await run(task!.image, { ...task!.environment, ...endpoint.environment });
+      assert.equal(told.code, 0, told.errors);
+      const [ran] = endpoint.named('task landfall/validate');
+      assert.equal(ran?.data.baseType, 'RequestData');
+      assert.equal(ran?.tags['ai.operation.id'], 'c'.repeat(32));
+      assert.equal(ran?.tags['ai.operation.parentId'], 'd'.repeat(16));
+      assert.equal(ran?.tags['ai.cloud.role'], 'landfall/validate');
+      const [ended] = endpoint.named('task.ended');
+      assert.equal(ended?.tags['ai.operation.id'], 'c'.repeat(32));
+      assert.ok((ended?.data.baseData.measurements?.['total'] ?? -1) >= 0);
+      const reads = endpoint.items.filter((item) => item.data.baseData.name?.startsWith('GetBlob landing/'));
+      assert.ok(reads.length > 0);
+      assert.equal(reads[0]?.tags['ai.operation.parentId'], ran?.data.baseData.id);
+      assert.equal(endpoint.metric('landfall.task.duration').length, 1);
+    } finally {
+      await endpoint.close();
+    }
   });
 
   it('say on standard error what is wrong with their settings, and that no retry helps', async () => {
