@@ -18,12 +18,20 @@ export async function startTelemetry(
   { home, applicationInsights }: Pick<Settings, 'home' | 'applicationInsights'>,
   role = name,
 ): Promise<StartedTelemetry> {
-  if (applicationInsights !== undefined) {
-    // The library takes a second and 60 MB to load: only where it is used.
-    const { AzureMonitorTelemetry } = await import('#adapters/azure/monitor/azure-monitor-telemetry.ts');
+  const filePath = home === undefined ? undefined : join(home, 'telemetry', `${name}.jsonl`);
+  const lines = new JsonLinesTelemetry(role, filePath);
+  if (applicationInsights === undefined) return { telemetry: lines, close: async () => undefined };
+  // The library takes a second and 60 MB to load: only where it is used.
+  const { AzureMonitorTelemetry, ConnectionStringError } = await import(
+    '#adapters/azure/monitor/azure-monitor-telemetry.ts'
+  );
+  try {
     const telemetry = await AzureMonitorTelemetry.start({ ...applicationInsights, role });
     return { telemetry, close: () => telemetry.close() };
+  } catch (error) {
+    // Work that can be done is done, also where nobody can be told of it.
+    if (!(error instanceof ConnectionStringError)) throw error;
+    lines.event('telemetry.not-sent', { message: error.message });
+    return { telemetry: lines, close: async () => undefined };
   }
-  const filePath = home === undefined ? undefined : join(home, 'telemetry', `${name}.jsonl`);
-  return { telemetry: new JsonLinesTelemetry(role, filePath), close: async () => undefined };
 }

@@ -10,7 +10,14 @@ import { batchStageHandler } from '#handlers/batch-stage.ts';
 import { validateStage } from '#handlers/validate.ts';
 import { smallBag, timesNs } from '#test/support/small-bag.ts';
 import { StageBench } from '#test/support/stage-bench.ts';
-import { copiesOf, type Dockerfile, entryPointOf, layOut, readDockerfile } from './image-layout.ts';
+import {
+  copiesOf,
+  type Dockerfile,
+  entryPointOf,
+  keptDependencies,
+  layOut,
+  readDockerfile,
+} from './image-layout.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const images = globSync('containers/*/Dockerfile', { cwd: ROOT }).map((path) => path.split(/[/\\]/)[1] ?? '');
@@ -148,6 +155,22 @@ describe('what an image holds, laid out in a folder', function () {
       assert.equal(code, 2);
     });
   }
+
+  it('every image has what reports to Application Insights, which is loaded only where it is told to', async () => {
+    for (const image of images) {
+      const kept = keptDependencies(readDockerfile(textOf(image)));
+      for (const name of ['applicationinsights', '@opentelemetry/api'])
+        assert.ok(kept.includes(name), `${image} does not keep ${name}`);
+    }
+    const { code, errors } = await start('copy', {
+      LANDFALL_API: 'http://127.0.0.1:9',
+      LANDFALL_STORAGE_ENDPOINTS: '{"operations":"https://operations.blob.core.windows.net"}',
+      APPLICATIONINSIGHTS_CONNECTION_STRING:
+        'InstrumentationKey=00000000-0000-0000-0000-000000000001;IngestionEndpoint=https://127.0.0.1:9/',
+    });
+    assert.match(errors, /LANDFALL_TASK_CONFIGURATION is ""/);
+    assert.equal(code, 2);
+  });
 
   it('services starts, and says which setting is missing', async () => {
     const { code, errors } = await start('services', { LANDFALL_API: 'https://api' }, [

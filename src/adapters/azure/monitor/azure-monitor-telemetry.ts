@@ -26,6 +26,14 @@ export interface AzureMonitorOptions {
   readonly identity?: { readonly clientId?: string };
 }
 
+/** The library says nothing of a string it cannot use, and fails at the first event. */
+export class ConnectionStringError extends Error {
+  override readonly name = 'ConnectionStringError';
+}
+
+const INSTRUMENTATION_KEY =
+  /(?:^|;)\s*InstrumentationKey=[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:;|$)/i;
+
 const KINDS = {
   consumer: SpanKind.CONSUMER,
   producer: SpanKind.PRODUCER,
@@ -72,12 +80,19 @@ export class AzureMonitorTelemetry implements Telemetry {
     this.#shutdown = shutdown;
   }
 
-  /** Once per process: OpenTelemetry's providers are global. */
+  /**
+   * Once per process: OpenTelemetry's providers are global.
+   * @throws {ConnectionStringError} when the connection string is none.
+   */
   static async start({
     connectionString,
     role,
     identity,
   }: AzureMonitorOptions): Promise<AzureMonitorTelemetry> {
+    if (!INSTRUMENTATION_KEY.test(connectionString))
+      throw new ConnectionStringError(
+        'APPLICATIONINSIGHTS_CONNECTION_STRING has no InstrumentationKey; copy it from the overview of the component, or unset it.',
+      );
     // Read by the library while it loads: the role, and no usage statistics to its maker.
     process.env['OTEL_SERVICE_NAME'] ??= role;
     process.env['APPLICATION_INSIGHTS_NO_STATSBEAT'] ??= 'true';

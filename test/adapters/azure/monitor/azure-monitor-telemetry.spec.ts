@@ -15,6 +15,8 @@ interface Said {
   readonly traceparent: string;
   readonly thrown: string;
   readonly closedAfterMs: number;
+  /** What else it printed. */
+  readonly lines: readonly string[];
 }
 
 async function sayToMonitor(environment: Readonly<Record<string, string>>): Promise<Said> {
@@ -27,7 +29,8 @@ async function sayToMonitor(environment: Readonly<Record<string, string>>): Prom
       ...environment,
     },
   });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Said;
+  const lines = stdout.trim().split('\n');
+  return { ...JSON.parse(lines.pop() ?? ''), lines } as Said;
 }
 
 describe('telemetry in Application Insights', function () {
@@ -113,6 +116,12 @@ describe('telemetry in Application Insights', function () {
     const { traceparent } = await sayToMonitor({});
     assert.match(traceparent, new RegExp(TRACE_ID));
     assert.equal(endpoint.items.length, before);
+  });
+
+  it('goes to standard output when the connection string is none, and says so', async () => {
+    const { thrown, lines } = await sayToMonitor({ APPLICATIONINSIGHTS_CONNECTION_STRING: 'nonsense' });
+    assert.match(thrown, /it broke/);
+    assert.match(lines[0] ?? '', /telemetry\.not-sent.*has no InstrumentationKey; copy it/);
   });
 
   it('is given up after some seconds where nobody answers, and fails nothing', async () => {
