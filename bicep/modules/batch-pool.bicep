@@ -67,7 +67,8 @@ resource pool 'Microsoft.Batch/batchAccounts/pools@2024-07-01' = {
           accountName: mounted
           containerName: 'recordings'
           relativeMountPath: mounted
-          blobfuseOptions: '-o ro'
+          // Tasks are not the user who mounts.
+          blobfuseOptions: '-o ro -o allow_other'
           identityReference: { resourceId: identityId }
         }
       }

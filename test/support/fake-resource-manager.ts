@@ -359,16 +359,17 @@ function processes(manager: FakeResourceManager, endpoint: string): void {
     manager.id('Microsoft.App/containerApps/api'),
     app('api', { configuration: { ingress: { fqdn } } }),
   );
-  const roles =
-    'saga,relay,dead-letters,landing,validate,register,copy,extract,sync,enrich,scene-detect,share,custody,event-grid';
-  for (const role of roles.split(','))
-    manager.put(manager.id(`Microsoft.App/containerApps/${role}`), app(role));
+  const services = readFileSync('bicep/modules/services.bicep', 'utf8');
+  for (const [, name = '', roles = ''] of services.matchAll(/\{ name: '([^']+)', roles: '([^']+)', queue/g))
+    manager.put(manager.id(`Microsoft.App/containerApps/${name}`), app(roles));
   const job = (sweeps: string) => ({
     provisioningState: 'Succeeded',
     template: { containers: [container('--once', '--roles', sweeps)] },
   });
-  manager.put(manager.id('Microsoft.App/jobs/deadline-sweep'), job('deadline-sweep'));
-  manager.put(manager.id('Microsoft.App/jobs/sweeps'), job('accounts,landing-sweep,task-poll'));
+  for (const [, name = '', roles = ''] of services.matchAll(
+    /\{ name: '([^']+)', roles: '([^']+)', identity/g,
+  ))
+    manager.put(manager.id(`Microsoft.App/jobs/${name}`), job(roles));
 }
 
 function json<T>(name: string): T {

@@ -13,6 +13,7 @@ export interface Actions {
     azure: boolean;
     subscription?: string;
     resourceGroup?: string;
+    outside?: boolean;
   }): Promise<number>;
   worker(options: { roles: string; once: boolean }): Promise<number>;
   upload(folder: string, options: UploadOptions): Promise<number>;
@@ -142,6 +143,7 @@ function stackCommands(program: Command, actions: Actions, take: Take): void {
     .option('--azure', 'check a deployed environment instead', false)
     .option('--subscription <id>', 'with --azure: the subscription (default: AZURE_SUBSCRIPTION_ID)')
     .option('--resource-group <name>', 'with --azure: the environment (default: AZURE_RESOURCE_GROUP)')
+    .option('--outside', 'with --azure: do not connect to endpoints, which only its network reaches', false)
     .addOption(asJson())
     .action((options) => take(actions.doctor(options)));
   program

@@ -27,6 +27,7 @@ export interface DoctorOptions {
   readonly azure: boolean;
   readonly subscription?: string;
   readonly resourceGroup?: string;
+  readonly outside?: boolean;
 }
 
 /** Checks this machine and its stack, or a deployed environment. @returns 1 when something must be fixed. */
@@ -217,9 +218,12 @@ export function deploymentOf(
     );
   }
   const digests = environment['LANDFALL_IMAGE_DIGESTS'];
-  return digests === undefined
-    ? { subscriptionId, resourceGroup }
-    : { subscriptionId, resourceGroup, release: releaseOf(digests) };
+  return {
+    subscriptionId,
+    resourceGroup,
+    outside: options.outside ?? false,
+    ...(digests === undefined ? {} : { release: releaseOf(digests) }),
+  };
 }
 
 function releaseOf(digests: string): Release {

@@ -102,6 +102,7 @@ describe('landfall doctor', () => {
     assert.deepEqual(deploymentOf({ ...asked, resourceGroup: 'landfall-test' }, variables), {
       subscriptionId: 's',
       resourceGroup: 'landfall-test',
+      outside: false,
     });
     const digests = { ...variables, LANDFALL_IMAGE_DIGESTS: '{"services":"sha256:1"}' };
     assert.deepEqual(deploymentOf(asked, digests).release, { services: 'sha256:1' });

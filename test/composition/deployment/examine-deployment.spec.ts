@@ -232,9 +232,9 @@ describe('landfall doctor --azure', () => {
       /event-subscription show/,
     ],
     'nobody hosts a role': [
-      () => fake.resources.delete(fake.id('Microsoft.App/containerApps/relay')),
+      () => fake.resources.delete(fake.id('Microsoft.App/jobs/task-poll')),
       'roles hosted',
-      /nobody hosts relay/,
+      /nobody hosts task-poll/,
       /services\.bicep/,
     ],
     'an app does not come up': [
@@ -344,6 +344,16 @@ describe('landfall doctor --azure', () => {
     assert.match(refused.remedy ?? '', /Reader on landfall-dev/);
     fake.refusals.push({ status: 429, body: {} }, { status: 503, body: {} });
     assert.equal(findingsExitCode(await examine()), 0);
+  });
+
+  it('connects to nothing when it looks from outside', async () => {
+    Object.assign(fake.properties(fake.id('Microsoft.KeyVault/vaults/kv-x')), {
+      vaultUri: 'https://localhost:1/',
+    });
+    const asked = { subscriptionId: SUBSCRIPTION_ID, resourceGroup: GROUP, outside: true };
+    const findings = await examineDeployment(manager, asked);
+    assert.equal(findingsExitCode(findings), 0);
+    assert.ok(!findings.some(({ name }) => name.startsWith('reach ')));
   });
 
   it('says that there is no such group', async () => {
