@@ -50,11 +50,39 @@ function fillTexts(
   const base = offsets[0]!;
   const [first, last] = [offsets[start]! - base, offsets[end]! - base];
   const mayBeBroken = isText && !isUtf8(bytes.subarray(first, last));
+  if (!mayBeBroken) fillShort(vector, offsets, bytes, start, end);
   for (let row = start; row < end; row++) {
+    if (!mayBeBroken && offsets[row + 1]! - offsets[row]! <= SHORT_BYTES_MAX) continue;
     const value = bytes.subarray(offsets[row]! - base, offsets[row + 1]! - base);
-    const stored = isText && mayBeBroken ? repaired(value) : value;
-    duckdb.vector_assign_string_element_len(vector, row - start, stored);
+    duckdb.vector_assign_string_element_len(vector, row - start, mayBeBroken ? repaired(value) : value);
   }
+}
+
+const SHORT_BYTES_MAX = 12;
+const ENTRY_BYTES = 16;
+
+/**
+ * The values that DuckDB keeps in the vector itself, all at once: a call for each would cost more than its encoding.
+ * duckdb_string_t: length (32 bit little-endian), then up to 12 bytes, the rest zero. Entries of longer values are
+ * left to be assigned.
+ */
+function fillShort(
+  vector: duckdb.Vector,
+  offsets: Uint32Array,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  const base = offsets[0]!;
+  const entries = new Uint8Array((end - start) * ENTRY_BYTES);
+  for (let row = start, entry = 0; row < end; row++, entry += ENTRY_BYTES) {
+    const from = offsets[row]! - base;
+    const length = offsets[row + 1]! - base - from;
+    if (length > SHORT_BYTES_MAX) continue;
+    entries[entry] = length;
+    for (let at = 0; at < length; at++) entries[entry + 4 + at] = bytes[from + at]!;
+  }
+  copyInto(vector, entries);
 }
 
 /** Parquet's STRING must be UTF-8; readers reject the whole file otherwise. Broken bytes become U+FFFD. */

@@ -286,6 +286,36 @@ describe('a table in Parquet', () => {
     assert.deepEqual(await all(reader.read(localPath)), []);
   });
 
+  it('gives back texts and bytes of every length around the one that DuckDB keeps in its vectors', async () => {
+    const rowCount = 5000;
+    const values = Array.from({ length: rowCount }, (_, row) => `${row}é`.padEnd(row % 20, 'x'));
+    const bytes = Array.from({ length: rowCount }, (_, row) => new Uint8Array(row % 17).fill(row % 3));
+    const definition: TableDefinition = {
+      columns: [
+        { name: 'text', type: 'string' },
+        { name: 'bytes', type: 'bytes' },
+        { name: 'texts', type: { list: 'string' } },
+      ],
+      metadata: {},
+    };
+    const offsets = Uint32Array.from({ length: rowCount + 1 }, (_, row) => row);
+    const columns = [texts(values), bytesOf(bytes), { kind: 'list' as const, offsets, items: texts(values) }];
+    await write('lengths.parquet', definition, [
+      { rowCount, columns: columns.map((each) => ({ values: each })) },
+    ]);
+    const rows = await query(
+      `SELECT text, hex(bytes) AS hex, texts[1] AS first FROM '${join(folder, 'lengths.parquet')}'`,
+    );
+    assert.deepEqual(
+      rows,
+      values.map((text, row) => ({
+        text,
+        hex: Buffer.from(bytes[row]!).toString('hex').toUpperCase(),
+        first: text,
+      })),
+    );
+  });
+
   it('stores text that is not UTF-8 as readable text, so that the file stays readable', async () => {
     const { localPath } = await write(
       'latin1.parquet',
