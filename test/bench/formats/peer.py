@@ -55,8 +55,12 @@ def tdms(path, mode, folder, deadline, channel):
     return rows, values, 1
 
 
+# The codec and level that this project's writer uses.
+CODEC = {"compression": "zstd", "compression_level": 3}
+
+
 def write_frame(frame, folder, number):
-    frame.to_parquet(os.path.join(folder, f"peer-{number}.parquet"), compression="zstd")
+    frame.to_parquet(os.path.join(folder, f"peer-{number}.parquet"), **CODEC)
 
 
 IMU_VECTORS = ("orientation", "angular_velocity", "linear_acceleration")
@@ -95,7 +99,7 @@ class ImuColumns:
             return
         table = self.arrow.table(self.columns)
         if self.writer is None:
-            self.writer = pyarrow.parquet.ParquetWriter(self.path, table.schema, compression="zstd")
+            self.writer = pyarrow.parquet.ParquetWriter(self.path, table.schema, **CODEC)
         self.writer.write_table(table)
         self.columns = {name: [] for name in self.columns}
 
