@@ -1,20 +1,16 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAttachments } from '#adapters/extraction/attachments.ts';
 import { OutputNames } from '#adapters/extraction/topic-extraction.ts';
 import { columnFacts, sourceMetadata } from '#composition/extract-files.ts';
 import type { TaskDefinition, TaskTools } from '#composition/task-tools.ts';
 import { textValues } from '#domain/column-values.ts';
 import type { TableColumn } from '#domain/ports/table-writer.ts';
-import { NO_LOSS } from '#domain/recording-facts.ts';
 import type { ResultFile } from '#domain/result-manifest.ts';
 import { below } from '#domain/stage-plan.ts';
 import { ExtractMetadataTask, type SelectedFile } from '#domain/tasks/extract-tasks.ts';
 import { rfc3339Of } from '#domain/times.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
-import type { RecordingSummary } from '#formats/recording-reader.ts';
-
-/** An attachment beyond this stays in the recording: it is read as a whole. */
-const ATTACHMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
+import { LossCounter, type RecordingSummary } from '#formats/recording-reader.ts';
 
 /** What the files say of themselves: a document and a table of topics per file, and the files embedded in it. */
 export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
@@ -24,6 +20,7 @@ export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
     const folder = task.output.structured!;
     const files: ResultFile[] = [];
     const names = new OutputNames();
+    const lost = new LossCounter();
     for (const [index, file] of task.files.entries()) {
       const { summary } = await tools.openStoredRecording(file.location, file.path);
       const name = names.of(file.path);
@@ -47,9 +44,10 @@ export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
           table: { name: 'topics', role: 'metadata', schemaName: '', columns: COLUMNS.map(columnFacts) },
         }),
       );
-      files.push(...(await attachments(file, summary, below(folder, `${name}/attachments/`), tools)));
+      files.push(...(await attachments(file, summary, below(folder, `${name}/`), tools, lost)));
     }
-    return { outcome: 'succeeded', files, loss: NO_LOSS };
+    const { records, bytes, reasons } = lost.report();
+    return { outcome: 'succeeded', files, loss: { records, bytes, reasons: [...reasons] } };
   },
 };
 
@@ -58,15 +56,14 @@ async function attachments(
   summary: RecordingSummary,
   folder: BlobLocation,
   tools: TaskTools,
+  lost: LossCounter,
 ): Promise<readonly ResultFile[]> {
-  const names = new OutputNames();
   const files: ResultFile[] = [];
-  for (const [number, attachment] of summary.attachments.entries()) {
-    if (attachment.sizeBytes > ATTACHMENT_SIZE_BYTES_MAX) continue;
-    const localPath = join(tools.scratchFolder, 'attachment');
-    await writeFile(localPath, await attachment.read());
-    const name = names.of(attachment.name === '' ? `attachment-${number}` : attachment.name);
-    const mediaType = attachment.mediaType === '' ? 'application/octet-stream' : attachment.mediaType;
+  for (const { localPath, name, mediaType } of await writeAttachments(
+    summary.attachments,
+    tools.scratchFolder,
+    lost,
+  )) {
     const about = { mediaType, sensor: 'structured' as const, sourceFile: file.path };
     files.push(await tools.upload(localPath, folder, name, about));
   }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { writeAttachments } from '#adapters/extraction/attachments.ts';
 import { CameraTopics } from '#adapters/extraction/camera-topics.ts';
 import { type BusDatabase, CanDecoding, CanTopics } from '#adapters/extraction/can-topics.ts';
 import { Downsampler } from '#adapters/extraction/downsampling.ts';
@@ -75,6 +76,10 @@ export async function extractRecording(
   const files: ExtractedFile[] = [];
   for (const extraction of [tables, ...Object.values(byKind)])
     if (extraction !== undefined) files.push(...(await extraction.finish()));
+  // Whoever asks for some topics does not ask for what lies beside them.
+  if (selection.tables === undefined) {
+    files.push(...(await writeAttachments(reader.summary.attachments, folder, place.lost)));
+  }
   return {
     files,
     loss: joined(reader.loss(), place.lost.report()),

@@ -79,6 +79,7 @@ export interface Attachment {
   readonly name: string;
   readonly mediaType: string;
   readonly sizeBytes: number;
+  /** @throws {RecordingFormatError} when it is damaged. */
   read(): Promise<Uint8Array>;
 }
 

@@ -56,6 +56,12 @@ export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
 async function readRecording(open: OpenRecording, bytes: Uint8Array): Promise<void> {
   const reader = await open(byteSourceOf(bytes), { name: 'damaged', decompressors });
   for await (const batch of reader.read()) assertWhole(batch);
+  const { startTimeNs, endTimeNs } = reader.summary;
+  if (startTimeNs !== undefined && endTimeNs !== undefined) {
+    // A part of the time is found by other ways than the whole.
+    const middle = { startTimeNs: (startTimeNs + endTimeNs) / 2n, endTimeNs };
+    for await (const batch of reader.read(middle)) assertWhole(batch);
+  }
   reader.loss();
 }
 

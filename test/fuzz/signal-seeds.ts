@@ -108,7 +108,42 @@ export function mdf4(): readonly Uint8Array[] {
     mdf4InCompressedBlocks(),
     mdf4ByColumns(),
     mdf4WithManyConversions(),
+    mdf4WithArrays(),
   ];
+}
+
+/** Arrays of changing size, and one whose elements lie behind data links of their own, behind guard blocks. */
+function mdf4WithArrays(): Uint8Array {
+  const array = (
+    storage: number,
+    flags: number,
+    links: readonly string[],
+    counts: readonly number[],
+  ): TestBlock => ({
+    id: 'CA',
+    links: ['', ...links],
+    data: all(u8(0, storage), u16(1), u32(flags), u32(1), u32(0), u64(3), ...counts.map(u64)),
+  });
+  const row = (index: number) => all(f64(index), u8(index % 4, 1, 2, 3, index));
+  const rows = (count: number) => all(...Array.from({ length: count }, (_, index) => row(index)));
+  return mdfBytes(
+    oneGroup(
+      'guard',
+      5,
+      [],
+      {
+        guard: { id: 'GD', links: ['n'], data: u8(0, 0, 0, 0, 0, 0, 0, 0) },
+        ...channel({ label: 'n', next: 'a', byteOffset: 8 }),
+        ...channel({ label: 'a', next: 'b', composition: 'dynamic', byteOffset: 9 }),
+        ...channel({ label: 'b', composition: 'template', byteOffset: 12 }),
+        dynamic: array(0, 1, ['dg', 'group', 'n'], []),
+        template: array(2, 0, ['data', 'second', ''], [20, 10, 0]),
+        second: { id: 'DT', data: rows(10) },
+      },
+      { cycles: 20, data: { data: { id: 'DT', data: rows(20) } } },
+    ),
+    { version: 430 },
+  );
 }
 
 /** A list with a block of each compression: deflate, zstd and lz4 (ASAM MDF 4.3), none. */

@@ -40,6 +40,23 @@ export function numberListColumn(
   return (row) => Float64Array.from(numbers.subarray(offsets[row], offsets[row + 1]), Number);
 }
 
+/** The numbers of each list in each row's list. */
+export function nestedNumbersColumn(
+  batch: TableBatch,
+  name: string,
+): ((row: number) => readonly Float64Array[]) | undefined {
+  const values = valuesOf(batch, name);
+  if (values === undefined || !('kind' in values) || values.kind !== 'list') return undefined;
+  const { items: inner, offsets } = values;
+  if (!('kind' in inner) || inner.kind !== 'list' || 'kind' in inner.items) return undefined;
+  const numbers = inner.items as Float32Array | Float64Array;
+  const list = (index: number) => numbers.subarray(inner.offsets[index], inner.offsets[index + 1]);
+  return (row) =>
+    Array.from({ length: offsets[row + 1]! - offsets[row]! }, (_, index) =>
+      Float64Array.from(list(offsets[row]! + index)),
+    );
+}
+
 /** The texts of each row's list. */
 export function textListColumn(
   batch: TableBatch,

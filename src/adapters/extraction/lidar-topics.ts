@@ -4,6 +4,7 @@ import { typeNameOf } from '#domain/topic-kinds.ts';
 import type { TableBatch } from '#formats/recording-reader.ts';
 import { FrameShards, shardFiles } from './frame-shards.ts';
 import { IndexTable } from './index-table.ts';
+import { listedPointRows, multiEchoRows } from './list-points.ts';
 import { pcdOf } from './pcd.ts';
 import { type LoseScan, laserScanRows, type PointRows, pointCloudRows } from './point-clouds.ts';
 import {
@@ -153,6 +154,10 @@ function pointsOf(batch: TableBatch, firstScan: number, lose: LoseScan): readonl
       return pointCloudRows(batch, 'ros', firstScan, lose);
     case 'foxglove.PointCloud':
       return pointCloudRows(batch, 'foxglove', firstScan, lose);
+    case 'sensor_msgs/PointCloud':
+      return listedPointRows(batch, firstScan, lose);
+    case 'sensor_msgs/MultiEchoLaserScan':
+      return [multiEchoRows(batch, firstScan)];
     case 'sensor_msgs/LaserScan':
     case 'foxglove.LaserScan':
       return [laserScanRows(batch, firstScan)];

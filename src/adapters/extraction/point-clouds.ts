@@ -142,7 +142,7 @@ function gather(
 }
 
 /** Point columns with the time and number of their scan in front. */
-function scanRows(scans: readonly PointScan[], columns: readonly TableValues[]): TableRows {
+export function scanRows(scans: readonly PointScan[], columns: readonly TableValues[]): TableRows {
   const rowCount = scans.reduce((sum, scan) => sum + scan.pointCount, 0);
   const times = new BigInt64Array(rowCount);
   const numbers = new BigInt64Array(rowCount);
@@ -153,7 +153,7 @@ function scanRows(scans: readonly PointScan[], columns: readonly TableValues[]):
   return { rowCount, columns: [times, numbers, ...columns].map((values) => ({ values })) };
 }
 
-const LASER_COLUMNS: readonly TableColumn[] = [
+export const LASER_COLUMNS: readonly TableColumn[] = [
   ...SCAN_COLUMNS,
   {
     name: 'angle',

@@ -1,4 +1,4 @@
-import type { Attachment, LossCounter } from '../recording-reader.ts';
+import { type Attachment, type LossCounter, RecordingFormatError } from '../recording-reader.ts';
 import { BLOCK_HEADER_BYTES, type Block, linkOf, Mdf4Damage, uint64 } from './blocks.ts';
 import { ORIGINAL_BYTES_MAX } from './data-blocks.ts';
 import { inflate, type StreamSource } from './data-stream.ts';
@@ -57,7 +57,13 @@ async function embeddedAttachment(source: StreamSource, block: Block, name: stri
     sizeBytes: originalBytes,
     async read() {
       const bytes = await source.reader.bytes(start, embeddedBytes);
-      return (flags & COMPRESSED) === 0 ? bytes : inflate(source, algorithm, bytes, originalBytes);
+      if ((flags & COMPRESSED) === 0) return bytes;
+      try {
+        return await inflate(source, algorithm, bytes, originalBytes);
+      } catch (error) {
+        if (!(error instanceof Mdf4Damage)) throw error;
+        throw new RecordingFormatError(name, 'mdf4', error.message, { cause: error });
+      }
     },
   };
 }

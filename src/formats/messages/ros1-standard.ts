@@ -7,6 +7,7 @@ import { MessageDefinitionError } from './message-type.ts';
 const OWN_TEXT: Readonly<Record<string, string>> = {
   'std_msgs/Header': 'uint32 seq\ntime stamp\nstring frame_id',
   'std_msgs/String': 'string data',
+  'geometry_msgs/Point32': 'float32 x\nfloat32 y\nfloat32 z',
   'geometry_msgs/Point': 'float64 x\nfloat64 y\nfloat64 z',
   'geometry_msgs/Vector3': 'float64 x\nfloat64 y\nfloat64 z',
   'geometry_msgs/Quaternion': 'float64 x\nfloat64 y\nfloat64 z\nfloat64 w',
@@ -58,6 +59,19 @@ string name
 uint32 offset
 uint8 datatype
 uint32 count`,
+  'sensor_msgs/ChannelFloat32': 'string name\nfloat32[] values',
+  'sensor_msgs/PointCloud': 'Header header\ngeometry_msgs/Point32[] points\nChannelFloat32[] channels',
+  'sensor_msgs/LaserEcho': 'float32[] echoes',
+  'sensor_msgs/MultiEchoLaserScan': `Header header
+float32 angle_min
+float32 angle_max
+float32 angle_increment
+float32 time_increment
+float32 scan_time
+float32 range_min
+float32 range_max
+LaserEcho[] ranges
+LaserEcho[] intensities`,
   'sensor_msgs/PointCloud2': `Header header
 uint32 height
 uint32 width

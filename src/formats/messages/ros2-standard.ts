@@ -85,6 +85,20 @@ uint32 binning_x
 uint32 binning_y
 RegionOfInterest roi`,
   'sensor_msgs/PointField': 'string name\nuint32 offset\nuint8 datatype\nuint32 count',
+  'sensor_msgs/ChannelFloat32': 'string name\nfloat32[] values',
+  'sensor_msgs/PointCloud':
+    'std_msgs/Header header\ngeometry_msgs/Point32[] points\nChannelFloat32[] channels',
+  'sensor_msgs/LaserEcho': 'float32[] echoes',
+  'sensor_msgs/MultiEchoLaserScan': `std_msgs/Header header
+float32 angle_min
+float32 angle_max
+float32 angle_increment
+float32 time_increment
+float32 scan_time
+float32 range_min
+float32 range_max
+LaserEcho[] ranges
+LaserEcho[] intensities`,
   'sensor_msgs/PointCloud2': `std_msgs/Header header
 uint32 height
 uint32 width

@@ -209,4 +209,53 @@ describe('lidar topics', () => {
     assert.deepEqual(await bench.numbers(points, 'intensity'), [7, 8]);
     assert.ok(fileNamed(files, 'scan.pcd/00000.tar').sizeBytes > 0);
   });
+
+  it('of older clouds come from lists, with a column per channel; a scan whose lists differ is counted', async () => {
+    const points = [1, 2, 3].map((value) => ({ x: value, y: value * 10, z: -value }));
+    const value = (intensities: number[]): MessageValue => ({
+      header: HEADER,
+      points,
+      channels: [
+        { name: 'intensity', values: Float32Array.from(intensities) },
+        { name: 'x', values: Float32Array.of(7, 8, 9) },
+      ],
+    });
+    const { files, loss } = await extract({
+      topic: '/old',
+      type: 'sensor_msgs/PointCloud',
+      messages: [
+        { timeNs: 1n, value: value([4, 5, 6]) },
+        { timeNs: 2n, value: value([4, 5]) },
+      ],
+    });
+    const table = fileNamed(files, 'old.points.parquet');
+    assert.deepEqual(await bench.numbers(table, 'y'), [10, 20, 30]);
+    assert.deepEqual(await bench.numbers(table, 'intensity'), [4, 5, 6]);
+    assert.deepEqual(await bench.numbers(table, 'x_2'), [7, 8, 9]);
+    assert.match(loss.reasons.join(), /scan 1 are lost: it has 3 points and 2 values of intensity/);
+  });
+
+  it('of scans with several echoes come echo by echo', async () => {
+    const echoes = (...values: number[]) => ({ echoes: Float32Array.from(values) });
+    const scan: MessageValue = {
+      header: HEADER,
+      angle_min: 0,
+      angle_max: Math.PI / 2,
+      angle_increment: Math.PI / 2,
+      time_increment: 0,
+      scan_time: 0.1,
+      range_min: 0.5,
+      range_max: 10,
+      ranges: [echoes(2, 4, 11), echoes(), echoes(3)],
+      intensities: [echoes(7, 8, 9), echoes(), echoes()],
+    };
+    const { files } = await extract({
+      topic: '/echoes',
+      type: 'sensor_msgs/MultiEchoLaserScan',
+      messages: [{ timeNs: 5n, value: scan }],
+    });
+    const table = fileNamed(files, 'echoes.points.parquet');
+    assert.deepEqual(await bench.numbers(table, 'range'), [2, 4, 3]);
+    assert.deepEqual(await bench.numbers(table, 'echo'), [0, 1, 0]);
+  });
 });

@@ -15,6 +15,8 @@ const PUBLISHED: Readonly<Record<string, string>> = {
   'sensor_msgs/CompressedImage': '8f7a12909da2c9d3332d540a0977563f',
   'sensor_msgs/CameraInfo': 'c9a58c1b0b154e0e6da7578cb991d214',
   'sensor_msgs/PointCloud2': '1158d486dd51d683ce2f1be655c3c181',
+  'sensor_msgs/PointCloud': 'd8e9c3f5afbdd8a130fd1d2763945fca',
+  'sensor_msgs/MultiEchoLaserScan': '6fefb0c6da89d7c8abe4b339f5c2f8fb',
   'sensor_msgs/NavSatFix': '2d3a8cd499b9b4a0249fb98fd05cfa48',
   'sensor_msgs/Imu': '6a62c6daae103f4ff57a132d6f95cec2',
   'sensor_msgs/MagneticField': '2f3b0b43eed0c9501de0fa3ff89a45aa',
