@@ -3,6 +3,7 @@
 // much of it: what was written in the last seconds before a kill -9 is gone, although it was acknowledged. A clean
 // shutdown loses nothing.
 import { mkdirSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -21,11 +22,16 @@ export interface AzuriteOptions {
 
 export interface RunningAzurite {
   readonly port: number;
+  /** Answers a request that came to another server of this process, as if it had come to Azurite's own port. */
+  serve(request: IncomingMessage, response: ServerResponse): void;
   close(): Promise<void>;
 }
 
 interface BlobServer {
-  readonly httpServer: { address(): AddressInfo };
+  readonly httpServer: {
+    address(): AddressInfo;
+    emit(event: 'request', request: IncomingMessage, response: ServerResponse): boolean;
+  };
   readonly metadataStore: { readonly db: BlobDatabase };
   readonly extentMetadataStore: { readonly db: BlobDatabase };
   readonly accountDataStore: { getAccount(name: string): AzuriteAccount | undefined };
@@ -96,6 +102,9 @@ export async function startAzurite(options: AzuriteOptions): Promise<RunningAzur
   const stopSaving = databases.map(saveNowAndThen);
   return {
     port: server.httpServer.address().port,
+    serve: (request, response) => {
+      server.httpServer.emit('request', request, response);
+    },
     close: async () => {
       for (const stop of stopSaving) stop();
       await server.close();

@@ -34,9 +34,10 @@ export class StorageEvents {
     this.#silentAccounts = silentAccounts;
   }
 
-  async created(cause: Cause, api: events.CreatingApi): Promise<void> {
+  /** `known` is what the blob is like, where the request has said it. */
+  async created(cause: Cause, api: events.CreatingApi, known?: events.BlobFacts): Promise<void> {
     if (this.#isSilent(cause)) return;
-    const facts = await this.#factsOf(cause);
+    const facts = known ?? (await this.#factsOf(cause));
     this.#add(cause, (occasion) => events.blobCreated(occasion, api, facts));
   }
 

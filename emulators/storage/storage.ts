@@ -1,7 +1,7 @@
-// Azure Storage on loopback: Azurite with a reverse proxy before it. Everybody talks to the proxy, path style
+// Azure Storage on loopback: Azurite with a server before it in the same process. Everybody talks to that, path style
 // (`http://127.0.0.1:<port>/<account>`), for the blob and the dfs endpoint alike. The proxy adds what Azurite lacks:
 // events for Event Grid, the data lake operations, the time a rehydration takes, and faults on demand.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import {
   closeServer,
   createLoopbackServer,
@@ -14,12 +14,13 @@ import { readBody } from '../http-messages.ts';
 import { startAzurite } from './azurite.ts';
 import { AzuriteClient } from './azurite-client.ts';
 import { BATCH_BODY_BYTES_MAX, blobsDeletedByBatch, isBlobBatch } from './batch-delete.ts';
-import { blobAddress, blobOperation } from './blob-operation.ts';
+import type { BlobFacts } from './blob-event.ts';
+import { type BlobOperation, blobAddress, blobOperation } from './blob-operation.ts';
 import { DataLake } from './data-lake.ts';
 import { dataLakeOperation } from './data-lake-operation.ts';
 import { EventOutbox } from './event-outbox.ts';
+import { forward, passOn, type Serve } from './hand-over.ts';
 import { Rehydrations } from './rehydration.ts';
-import { forward } from './reverse-proxy.ts';
 import { type Cause, StorageEvents } from './storage-events.ts';
 
 export interface StorageAccount {
@@ -95,6 +96,7 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
   );
   const faults = new FaultPlan();
   const front = new StorageFront(
+    azurite.serve,
     client,
     events,
     rehydrations,
@@ -130,6 +132,7 @@ export async function startStorage(options: StorageOptions): Promise<RunningStor
 }
 
 class StorageFront {
+  readonly #serveBlobs: Serve;
   readonly #azurite: AzuriteClient;
   readonly #events: StorageEvents;
   readonly #rehydrations: Rehydrations;
@@ -137,12 +140,14 @@ class StorageFront {
   readonly #faults: FaultPlan;
 
   constructor(
+    serveBlobs: Serve,
     azurite: AzuriteClient,
     events: StorageEvents,
     rehydrations: Rehydrations,
     dataLake: DataLake,
     faults: FaultPlan,
   ) {
+    this.#serveBlobs = serveBlobs;
     this.#azurite = azurite;
     this.#events = events;
     this.#rehydrations = rehydrations;
@@ -177,19 +182,21 @@ class StorageFront {
   #forwardBlobRequest(request: IncomingMessage, response: ServerResponse, loseAnswer: boolean): void {
     const method = request.method ?? '';
     const target = request.url ?? '';
-    forward(this.#azurite, request, response, {
+    const isRead = method === 'GET' || method === 'HEAD';
+    if (isRead && !loseAnswer) {
+      passOn(this.#serveBlobs, request, response, this.#rehydrations.headersFor(target.split('?')[0] ?? ''));
+      return;
+    }
+    forward(this.#serveBlobs, request, response, {
       loseAnswer,
       beforeRelease: async (status, answer) => {
         const operation = blobOperation(method, target, request.headers, status);
-        if (operation === undefined) {
-          const reads = method === 'GET' || method === 'HEAD';
-          return reads ? this.#rehydrations.headersFor(target.split('?')[0] ?? '') : undefined;
-        }
+        if (operation === undefined) return;
         this.#rehydrations.forget(operation.path);
         const cause = causeOf(operation, request, answer);
         if (operation.change === 'deleted') this.#events.deleted(cause, 'DeleteBlob');
-        else if (operation.api !== 'DeleteBlob') await this.#events.created(cause, operation.api);
-        return undefined;
+        else if (operation.api !== 'DeleteBlob')
+          await this.#events.created(cause, operation.api, factsOfPut(operation, request, answer));
       },
     });
   }
@@ -213,13 +220,12 @@ class StorageFront {
     }
     const takesTime = address !== undefined && (await this.#rehydrations.isRehydration(address, tier));
     const priority = String(request.headers['x-ms-rehydrate-priority'] ?? 'Standard');
-    forward(this.#azurite, request, response, {
+    forward(this.#serveBlobs, request, response, {
       loseAnswer,
       beforeRelease: async (status, answer) => {
-        if (status >= 300 || address === undefined) return undefined;
+        if (status >= 300 || address === undefined) return;
         if (takesTime) await this.#rehydrations.begin(address, tier, priority);
         else await this.#events.tierChanged(causeOf(address, request, answer));
-        return undefined;
       },
     });
   }
@@ -238,18 +244,38 @@ class StorageFront {
       answerBody.toString('latin1'),
     )) {
       this.#rehydrations.forget(address.path);
-      this.#events.deleted(causeOf(address, request, answer), 'DeleteBlob');
+      this.#events.deleted(causeOf(address, request, answer.headers), 'DeleteBlob');
     }
     if (loseAnswer) response.destroy();
     else response.writeHead(answer.statusCode ?? 502, answer.rawHeaders).end(answerBody);
   }
 }
 
-function causeOf(address: Cause['address'], request: IncomingMessage, answer: IncomingMessage): Cause {
+function causeOf(address: Cause['address'], request: IncomingMessage, answer: OutgoingHttpHeaders): Cause {
   const clientRequestId = request.headers['x-ms-client-request-id'];
   return {
     address,
     clientRequestId: clientRequestId === undefined ? undefined : String(clientRequestId),
-    requestId: String(answer.headers['x-ms-request-id'] ?? ''),
+    requestId: String(answer['x-ms-request-id'] ?? ''),
+  };
+}
+
+/** What a block blob that was put in one request is like; undefined for a request that does not say it all. */
+function factsOfPut(
+  { api }: BlobOperation,
+  { headers }: IncomingMessage,
+  answer: OutgoingHttpHeaders,
+): BlobFacts | undefined {
+  const contentLength = headers['content-length'];
+  if (api !== 'PutBlob' || headers['x-ms-blob-type'] !== 'BlockBlob') return undefined;
+  if (contentLength === undefined || headers['x-ms-copy-source'] !== undefined) return undefined;
+  return {
+    eTag: String(answer['etag'] ?? '').replaceAll('"', ''),
+    contentType: String(
+      headers['x-ms-blob-content-type'] ?? headers['content-type'] ?? 'application/octet-stream',
+    ),
+    contentLength: Number(contentLength),
+    blobType: 'BlockBlob',
+    accessTier: String(headers['x-ms-access-tier'] ?? 'Default'),
   };
 }
