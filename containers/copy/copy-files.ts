@@ -46,8 +46,11 @@ export const copyFiles: TaskDefinition<CopyTask> = {
 async function actOn(work: CopyTask['work'], tools: TaskTools): Promise<CopyFacts> {
   const { blobs } = tools;
   switch (work.action) {
-    case 'copy':
-      return copyPieces(tools, work.source, work.target, await ledgerPieces(blobs, work.ledger));
+    case 'copy': {
+      const listed = new Set((await storedVersions(blobs, work.target)).map(({ path }) => path));
+      const pieces = await ledgerPieces(blobs, work.ledger);
+      return copyPieces(tools, work.source, work.target, pieces, { ...LEDGER_MANNER, listed });
+    }
     case 'remove':
       return removeVerified(tools, work.source, work.copies, await ledgerPieces(blobs, work.ledger));
     case 'copy-versions': {
@@ -98,7 +101,14 @@ interface CopyManner {
   readonly keepExisting: boolean;
   /** Whether a source that is another version by now is left alone; else it is a failure. */
   readonly leaveChanged: boolean;
+  /**
+   * What lies in the target, asked once for all files. Then an accepted commit is enough here: nothing leaves Landing
+   * before the removing task has read the block list of every file of every copy.
+   */
+  readonly listed?: ReadonlySet<string>;
 }
+
+const LEDGER_MANNER: CopyManner = { keepExisting: false, leaveChanged: false };
 
 type CopyEnd = 'copied' | 'unchanged' | 'kept' | 'left';
 
@@ -107,7 +117,7 @@ async function copyPieces(
   source: BlobLocation,
   target: BlobLocation,
   pieces: readonly Piece[],
-  manner: CopyManner = { keepExisting: false, leaveChanged: false },
+  manner: CopyManner,
 ): Promise<CopyFacts> {
   const sizeBytes = pieces.reduce((sum, piece) => sum + piece.sizeBytes, 0);
   let bytesDone = 0;
@@ -131,10 +141,11 @@ async function copyPiece(
   sourceFolder: BlobLocation,
   targetFolder: BlobLocation,
   piece: Piece,
-  { keepExisting, leaveChanged }: CopyManner,
+  { keepExisting, leaveChanged, listed }: CopyManner,
 ): Promise<CopyEnd> {
   const target = below(targetFolder, piece.path);
-  const existing = await blobs.head(target);
+  const isFree = listed !== undefined && !listed.has(piece.path);
+  const existing = isFree ? undefined : await blobs.head(target);
   if (existing !== undefined) {
     if ((await differenceAt(blobs, target, piece, existing)) === undefined) return 'unchanged';
     if (keepExisting) return 'kept';
@@ -153,6 +164,7 @@ async function copyPiece(
     piece.blocks,
     piece.sha256 === undefined ? {} : { metadata: { sha256: piece.sha256 } },
   );
+  if (listed !== undefined) return 'copied';
   const difference = await differenceAt(blobs, target, piece);
   if (difference !== undefined)
     throw new RetryableFailure(

@@ -67,7 +67,11 @@ async function validateFile(
     const message = `${path} has ${properties.sizeBytes} bytes, the manifest says ${file.sizeBytes}; upload it again, or correct the manifest`;
     return { path, problem: { code: 'file-size-mismatch', message } };
   }
-  const stored = await tools.blobs.open(location, { eTag: file.eTag });
+  const isPlanned = properties.eTag === file.eTag;
+  const stored = await tools.blobs.open(location, {
+    eTag: file.eTag,
+    ...(isPlanned ? { sizeBytes: properties.sizeBytes } : {}),
+  });
   const blockSizeBytes = blockSizeFor(file.sizeBytes);
   const source = new LedgerSource(stored, {
     blockSizeBytes,

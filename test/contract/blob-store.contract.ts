@@ -106,6 +106,16 @@ export function blobStoreContract(name: string, start: () => Promise<BlobStoreUn
       await assert.rejects(store.open(location, { eTag }), { name: 'TerminalFailure', code: 'file-changed' });
     });
 
+    it('opens a version that was just looked at, and finds another at the latest by reading it', async () => {
+      const location = place();
+      const { eTag } = await put(location, '0123456789');
+      const known = { eTag, sizeBytes: 10 };
+      assert.deepEqual(await (await store.open(location, known)).read(3, 4), text('3456'));
+      await put(location, 'xxxxxxxxxx');
+      const readChanged = async () => (await store.open(location, known)).read(0, 10);
+      await assert.rejects(readChanged(), { name: 'TerminalFailure', code: 'file-changed' });
+    });
+
     it('reads what a reference pins, and nothing else in its place', async () => {
       const location = place();
       const { sha256: hash } = await put(location, 'pinned');

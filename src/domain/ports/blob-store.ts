@@ -38,10 +38,14 @@ export interface BlobStore {
   /** All blobs below a folder, in path order. */
   list(folder: BlobLocation): AsyncIterable<BlobProperties>;
   /**
-   * Pinned to the version named by `eTag`, else to the one seen at opening.
+   * Pinned to the version named by `eTag`, else to the one seen at opening. Who has just looked and says both size and
+   * eTag spares a second look; what is wrong is then found by reading.
    * @throws {TerminalFailure} `not-found`; `file-changed`, at opening or reading, when it is another version.
    */
-  open(location: BlobLocation, options?: { readonly eTag?: string }): Promise<BlobSource>;
+  open(
+    location: BlobLocation,
+    options?: { readonly eTag?: string; readonly sizeBytes?: number },
+  ): Promise<BlobSource>;
   /** The whole of a small blob. @throws {TerminalFailure} `not-found`, or when larger than `sizeBytesMax`. */
   read(location: BlobLocation, sizeBytesMax?: number): Promise<Uint8Array>;
   /** The whole of a blob that somebody referred to. @throws {TerminalFailure} `not-found`, `file-changed` when its SHA-256 differs. */

@@ -51,8 +51,14 @@ export class AzureBlobStore implements BlobStore {
     }
   }
 
-  async open(location: BlobLocation, options: { readonly eTag?: string } = {}): Promise<BlobSource> {
-    const properties = await this.head(location);
+  async open(
+    location: BlobLocation,
+    options: { readonly eTag?: string; readonly sizeBytes?: number } = {},
+  ): Promise<BlobSource> {
+    const known = options.eTag !== undefined && options.sizeBytes !== undefined;
+    const properties = known
+      ? { eTag: options.eTag, sizeBytes: options.sizeBytes }
+      : await this.head(location);
     if (properties === undefined) throw absent(location);
     if (options.eTag !== undefined && options.eTag !== properties.eTag) throw changed(location);
     const { sizeBytes, eTag } = properties;
