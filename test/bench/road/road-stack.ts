@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BATCH_ACCOUNT, localStack } from '#composition/local-stack.ts';
 import { serviceBusAccessOf } from '#composition/service-bus.ts';
 import { readSettings, type Settings } from '#composition/settings.ts';
@@ -7,7 +10,8 @@ import { MeasurementStatus } from '#domain/measurement-status.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import { type RunningStack, startRunningStack } from '#test/acceptance/running-stack.ts';
 import { coveredMs } from './figures.ts';
-import { processorTimes, residentMemory } from './process-memory.ts';
+import { PROBE_FOLDER_VARIABLE } from './memory-probe.ts';
+import { MemoryCourse, type ProcessMemory, processMemory, processorTimes } from './process-memory.ts';
 import { type LandedRecording, landRecording } from './recordings.ts';
 import { clipped, type RoadTaken } from './road-tables.ts';
 import { RoadWatch } from './road-watch.ts';
@@ -23,8 +27,8 @@ export interface RoadRun {
   /** From the first blob of the first to the end of the last. */
   readonly elapsedMs: number;
   readonly landingMs: number;
-  readonly memoryBefore: ReadonlyMap<string, number>;
-  readonly memoryAfter: ReadonlyMap<string, number>;
+  /** By process, at the points of `MemoryCourse`. */
+  readonly memory: readonly ReadonlyMap<string, ProcessMemory>[];
   readonly processorMs: ReadonlyMap<string, number>;
   /** A sentence per measurement that ended otherwise, or not in time. */
   readonly notShared: readonly string[];
@@ -32,6 +36,7 @@ export interface RoadRun {
 
 /** Recordings that are uploaded at the same time. */
 const PARALLEL_UPLOADS = 4;
+const PROBE = join(import.meta.dirname, 'memory-probe.ts');
 const ENDED = ['Shared', 'Rejected', 'Failed', 'Cancelled'];
 
 /** The running product, with a bench that puts recordings into Landing and watches. */
@@ -40,24 +45,42 @@ export class RoadStack {
   readonly #settings: Settings;
   readonly #blobs: BlobStore;
   readonly #watch: RoadWatch;
+  readonly #probeFolder: string | undefined;
 
-  static async start(environment: Readonly<Record<string, string>>): Promise<RoadStack> {
+  /** @param probed whether the heaps of the processes can be looked at; a probe costs each process some start-up. */
+  static async start(environment: Readonly<Record<string, string>>, probed: boolean): Promise<RoadStack> {
+    const probeFolder = probed ? await mkdtemp(join(tmpdir(), 'landfall-bench-memory-')) : undefined;
+    const probe: Record<string, string> =
+      probeFolder === undefined
+        ? {}
+        : {
+            NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} --import ${PROBE}`.trim(),
+            [PROBE_FOLDER_VARIABLE]: probeFolder,
+          };
     // Waiting times are the product's own: what the sweeps do for the bench, they do for everybody.
     const stack = await startRunningStack({
       LANDFALL_TASK_POLL_SECONDS: '5',
       LANDFALL_LANDING_SWEEP_SECONDS: '10',
       ...environment,
+      ...probe,
     });
     try {
       const settings = readSettings(localStack(stack.environment).environment);
-      return new RoadStack(stack, settings, await RoadWatch.start(serviceBusAccessOf(settings)));
+      const watch = await RoadWatch.start(serviceBusAccessOf(settings));
+      return new RoadStack(stack, settings, watch, probeFolder);
     } catch (error) {
       await stack.stop();
       throw error;
     }
   }
 
-  private constructor(stack: RunningStack, settings: Settings, watch: RoadWatch) {
+  private constructor(
+    stack: RunningStack,
+    settings: Settings,
+    watch: RoadWatch,
+    probeFolder: string | undefined,
+  ) {
+    this.#probeFolder = probeFolder;
     this.#stack = stack;
     this.#settings = settings;
     this.#watch = watch;
@@ -67,16 +90,17 @@ export class RoadStack {
   async stop(): Promise<void> {
     await this.#watch.stop();
     await this.#stack.stop();
+    if (this.#probeFolder !== undefined) await rm(this.#probeFolder, { recursive: true });
   }
 
   /** Each lands after the one before has ended. */
   oneByOne(name: string, count: number, withinMs: number): Promise<RoadRun> {
-    return this.#run(withinMs, async (deadline) => {
+    return this.#run(count, withinMs, async (ends) => {
       const landed: LandedRecording[] = [];
       for (let index = 0; index < count; index++) {
         const recording = await landRecording(this.#blobs, `${name}-${index}`, index);
         landed.push(recording);
-        await this.#ends([recording], deadline);
+        await ends([recording]);
       }
       return landed;
     });
@@ -85,34 +109,41 @@ export class RoadStack {
   /** All land as fast as they can be uploaded. */
   together(name: string, count: number, withinMs: number): Promise<RoadRun> {
     const indexes = Array.from({ length: count }, (_, index) => index);
-    return this.#run(withinMs, () =>
+    return this.#run(count, withinMs, () =>
       inParallel(indexes, PARALLEL_UPLOADS, (index) => landRecording(this.#blobs, `${name}-${index}`, index)),
     );
   }
 
   manyFiles(fileCount: number, withinMs: number): Promise<RoadRun> {
-    return this.#run(withinMs, async () => [
+    return this.#run(1, withinMs, async () => [
       await landRecording(this.#blobs, `files-${fileCount}`, 0, fileCount - 1),
     ]);
   }
 
   async #run(
+    count: number,
     withinMs: number,
-    land: (deadline: number) => Promise<readonly LandedRecording[]>,
+    land: (
+      ends: (landed: readonly LandedRecording[]) => Promise<void>,
+    ) => Promise<readonly LandedRecording[]>,
   ): Promise<RoadRun> {
-    const memoryBefore = await residentMemory(this.#stack);
+    const memory = new MemoryCourse(count, () => processMemory(this.#stack, this.#probeFolder));
+    await memory.begin();
+    const endedBefore = this.#watch.ended.size;
+    const noticed = () => memory.progress(this.#watch.ended.size - endedBefore);
     const processorBefore = await processorTimes(this.#stack);
     const startedMs = Date.now();
     const deadline = startedMs + withinMs;
-    const landed = await land(deadline);
+    const ends = (recordings: readonly LandedRecording[]) => this.#ends(recordings, deadline, noticed);
+    const landed = await land(ends);
     const landingMs = Date.now() - startedMs;
-    await this.#ends(landed, deadline);
+    await ends(landed);
     const elapsedMs = Date.now() - startedMs;
     const statuses = await inParallel(landed, 4, ({ measurementId }) =>
       this.#settled(measurementId, deadline),
     );
-    const memoryAfter = await residentMemory(this.#stack);
     const processorAfter = await processorTimes(this.#stack);
+    await memory.end();
     const ids = new Set(landed.map(({ measurementId }) => measurementId));
     const tasks = (await this.#taskTimes()).filter(({ measurementId }) => ids.has(measurementId));
     const taken = landed.flatMap((recording, index) => {
@@ -139,8 +170,7 @@ export class RoadStack {
       ),
       elapsedMs,
       landingMs,
-      memoryBefore,
-      memoryAfter,
+      memory: memory.samples,
       processorMs: new Map(
         [...processorAfter].map(([name, after]) => [name, after - (processorBefore.get(name) ?? 0)]),
       ),
@@ -154,8 +184,13 @@ export class RoadStack {
   }
 
   /** Until all have ended, or the time is over: what is missing then is said by their statuses. */
-  async #ends(landed: readonly LandedRecording[], deadline: number): Promise<void> {
+  async #ends(
+    landed: readonly LandedRecording[],
+    deadline: number,
+    noticed: () => Promise<void>,
+  ): Promise<void> {
     while (Date.now() < deadline) {
+      await noticed();
       if (landed.every(({ measurementId }) => this.#watch.ended.has(measurementId))) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -1,6 +1,7 @@
 import type { MeasurementStatus } from '#domain/measurement-status.ts';
 import { STAGES } from '#domain/vocabulary.ts';
 import { coveredMs, type Interval, p50p95, table } from './figures.ts';
+import { MemoryCourse, type ProcessMemory } from './process-memory.ts';
 import type { TaskTime } from './task-times.ts';
 
 /** One measurement that has ended. */
@@ -41,6 +42,20 @@ export function taskTable(tasks: readonly TaskTime[]): string {
         p50p95(runs.map(({ workMs }) => workMs)),
       ];
     }),
+  );
+}
+
+/** Per process, over the measurements: resident memory, and what its heap holds after a full collection. */
+export function memoryTable(samples: readonly ReadonlyMap<string, ProcessMemory>[]): string {
+  const names = [...(samples[0]?.keys() ?? [])];
+  const cell = (memory: ProcessMemory | undefined) => {
+    if (memory === undefined) return '—';
+    const { resident, heap } = memory;
+    return heap === undefined ? resident.toFixed(0) : `${resident.toFixed(0)} / ${heap.toFixed(1)}`;
+  };
+  return table(
+    ['memory (MiB, resident / heap)', ...MemoryCourse.POINTS],
+    names.map((name) => [name, ...samples.map((sample) => cell(sample.get(name)))]),
   );
 }
 

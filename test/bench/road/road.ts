@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { p50p95, seconds, table } from './figures.ts';
 import type { RoadRun } from './road-stack.ts';
 import { RoadStack } from './road-stack.ts';
-import { stageTable, taskTable } from './road-tables.ts';
+import { memoryTable, stageTable, taskTable } from './road-tables.ts';
 
 const TASK_MODULE = join(import.meta.dirname, 'tasks-in-process.ts');
 
@@ -62,7 +62,8 @@ async function drive(
   fileCount: number,
   withinMs: number,
 ): Promise<number> {
-  const stack = await RoadStack.start(environment);
+  // Of task processes, which come and go, the memory is not asked for, and a probe would make their start-up longer.
+  const stack = await RoadStack.start(environment, tasks !== 'processes');
   let badCount = 0;
   const show = (title: string, roadRun: RoadRun) => {
     badCount += roadRun.notShared.length;
@@ -82,9 +83,7 @@ async function drive(
 }
 
 function describeRun(title: string, roadRun: RoadRun): string {
-  const { road, firstCommandMs, wholeMs, roadOnlyMs, elapsedMs, memoryBefore, memoryAfter, processorMs } =
-    roadRun;
-  const megabytes = (value: number | undefined) => (value === undefined ? '—' : value.toFixed(0));
+  const { road, firstCommandMs, wholeMs, roadOnlyMs, elapsedMs, processorMs } = roadRun;
   const lines = [
     `### ${title}`,
     '',
@@ -103,14 +102,11 @@ function describeRun(title: string, roadRun: RoadRun): string {
     '',
     taskTable(roadRun.tasks),
     '',
+    memoryTable(roadRun.memory),
+    '',
     table(
-      ['process', 'memory before (MiB)', 'after (MiB)', 'processor time per measurement (ms)'],
-      [...memoryAfter].map(([name, after]) => [
-        name,
-        megabytes(memoryBefore.get(name)),
-        megabytes(after),
-        ((processorMs.get(name) ?? 0) / Math.max(1, road.length)).toFixed(0),
-      ]),
+      ['process', 'processor time per measurement (ms)'],
+      [...processorMs].map(([name, ms]) => [name, (ms / Math.max(1, road.length)).toFixed(0)]),
     ),
   ];
   if (roadRun.notShared.length > 0)
