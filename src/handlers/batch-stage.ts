@@ -29,7 +29,7 @@ import { isCustodyWork, type Reason, type Stage, type TaskedWork } from '#domain
 import {
   configurationLocationOf,
   configurationOf,
-  readJson,
+  readJsonIfThere,
   readPlan,
   readResult,
   writeJson,
@@ -226,7 +226,7 @@ async function concludeRun(
     if (!(error instanceof TerminalFailure)) throw error;
     return failRun(stage, ports, command, place, failureOf(error), run);
   }
-  await endRun(ports, command, place, conclusion);
+  await endRun(ports, command, place, conclusion, run);
   reportConclusion(ports, command, place, run, tasks);
 }
 
@@ -305,7 +305,7 @@ async function failRun(
       attempt: place.attempt,
       ...failure,
     });
-    return endRun(ports, command, place, [event]);
+    return endRun(ports, command, place, [event], run);
   }
   if (place.attempt >= stage.attemptsMax || !failure.retryable) {
     if (stage.giveUp !== undefined)
@@ -327,12 +327,14 @@ async function endRun(
   command: Envelope,
   place: RunPlace,
   conclusion: readonly StageEvent[],
+  run: StageRun | undefined,
 ): Promise<void> {
-  await writeJson(ports.blobs, below(place.workFolder, 'conclusion.json'), conclusion, {
-    onlyIfAbsent: true,
-  });
-  await sayConclusionAgain(ports, command, place);
-  if ((await ports.runs.find(place.stageRunId)) !== undefined) await ports.runs.conclude(place.stageRunId);
+  const location = below(place.workFolder, 'conclusion.json');
+  const { written } = await writeJson(ports.blobs, location, conclusion, { onlyIfAbsent: true });
+  if (written) await publishStageEvents(ports, command, place, conclusion, 2);
+  else await sayConclusionAgain(ports, command, place);
+  const stored = run ?? (await ports.runs.find(place.stageRunId));
+  if (stored !== undefined) await ports.runs.conclude(place.stageRunId);
 }
 
 /** @returns false when nothing was concluded: the attempt is open, or a later one has taken its place. */
@@ -342,8 +344,8 @@ async function sayConclusionAgain(
   place: RunPlace,
 ): Promise<boolean> {
   const location = below(place.workFolder, 'conclusion.json');
-  if ((await ports.blobs.head(location)) === undefined) return false;
-  const conclusion = await readJson(ports.blobs, location, KeptConclusion);
+  const conclusion = await readJsonIfThere(ports.blobs, location, KeptConclusion);
+  if (conclusion === undefined) return false;
   await publishStageEvents(ports, command, place, conclusion, 2);
   return true;
 }

@@ -1,4 +1,5 @@
 import { type DocumentOf, type DocumentSchema, parseDocument } from '#domain/documents.ts';
+import { isFailure } from '#domain/failures.ts';
 import { taskIdOf } from '#domain/identity.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import { TaskResult } from '#domain/result-manifest.ts';
@@ -35,6 +36,22 @@ export async function readJson<S extends DocumentSchema>(
   return parseDocument(await blobs.read(location, PAPER_SIZE_BYTES_MAX), schema, nameOf(location));
 }
 
+/** As `readJson`; undefined where there is no such blob. */
+export async function readJsonIfThere<S extends DocumentSchema>(
+  blobs: BlobStore,
+  location: BlobLocation,
+  schema: S,
+): Promise<DocumentOf<S> | undefined> {
+  let content: Uint8Array;
+  try {
+    content = await blobs.read(location, PAPER_SIZE_BYTES_MAX);
+  } catch (error) {
+    if (isFailure(error) && error.code === 'not-found') return undefined;
+    throw error;
+  }
+  return parseDocument(content, schema, nameOf(location));
+}
+
 /** As `readJson`, and refuses any other bytes than those referred to. */
 export async function readPinnedJson<S extends DocumentSchema>(
   blobs: BlobStore,
@@ -66,9 +83,7 @@ export async function readResult(
   workFolder: BlobLocation,
   taskId: string,
 ): Promise<TaskResult | undefined> {
-  const location = resultLocationOf(workFolder, taskId);
-  if ((await blobs.head(location)) === undefined) return undefined;
-  return readJson(blobs, location, TaskResult);
+  return readJsonIfThere(blobs, resultLocationOf(workFolder, taskId), TaskResult);
 }
 
 /** The image's own part and the common one, as the task reads it. */
