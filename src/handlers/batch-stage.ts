@@ -309,7 +309,7 @@ async function failRun(
   }
   if (place.attempt >= stage.attemptsMax || !failure.retryable) {
     if (stage.giveUp !== undefined)
-      return endRun(ports, command, place, stage.giveUp(command, failure.reason));
+      return endRun(ports, command, place, stage.giveUp(command, failure.reason), run);
     const { code, message, details } = failure.reason;
     throw new TerminalFailure(
       code as TerminalFailure['code'],
