@@ -46,9 +46,10 @@ try {
     }
   });
   console.log(`disturbed run: ${stormy.state}, killed during ${[...done].join(', ')}`);
-  console.log(`undisturbed: ${JSON.stringify(resultsOf(calm))}`);
-  console.log(`disturbed:   ${JSON.stringify(resultsOf(stormy))}`);
-  assert.deepEqual(resultsOf(stormy), resultsOf(calm));
+  const differences = differencesOf(resultsOf(calm), resultsOf(stormy));
+  for (const difference of differences) console.log(difference);
+  if (differences.length > 0) console.log(`disturbed: ${JSON.stringify(stormy, null, 2)}`);
+  assert.equal(differences.length, 0, 'the results are those of an undisturbed run');
   assert.equal(done.size, STAGES.length, 'somebody was killed in every stage');
   console.log('The results are the same.');
 } finally {
@@ -117,4 +118,17 @@ function resultsOf(status: MeasurementStatus): object {
       .toSorted((a, b) => a.kind.localeCompare(b.kind)),
     scenes: status.scenes.map(({ type, startTime, endTime }) => ({ type, startTime, endTime })),
   };
+}
+
+/** Where two results differ, each as a sentence with its place: `dataStreams.2.files.0: calm "a", disturbed "b"`. */
+function differencesOf(calm: unknown, stormy: unknown, place = ''): readonly string[] {
+  const bothObjects = [calm, stormy].every((side) => typeof side === 'object' && side !== null);
+  if (!bothObjects)
+    return Object.is(calm, stormy)
+      ? []
+      : [`${place}: undisturbed ${JSON.stringify(calm)}, disturbed ${JSON.stringify(stormy)}`];
+  const [left, right] = [calm, stormy] as readonly Record<string, unknown>[];
+  return [...new Set([...Object.keys(left!), ...Object.keys(right!)])].flatMap((name) =>
+    differencesOf(left![name], right![name], place === '' ? name : `${place}.${name}`),
+  );
 }
