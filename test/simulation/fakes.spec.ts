@@ -11,6 +11,7 @@ import { metadataStoreContract } from '#test/contract/metadata-store.contract.ts
 import { partnerShareContract } from '#test/contract/partner-share.contract.ts';
 import { sagaStoreContract, type TestState } from '#test/contract/saga-store.contract.ts';
 import { stageRunStoreContract } from '#test/contract/stage-run-store.contract.ts';
+import { tablesContract } from '#test/contract/tables.contract.ts';
 import { taskRunnerContract } from '#test/contract/task-runner.contract.ts';
 import { telemetryContract } from '#test/contract/telemetry.contract.ts';
 import { vehicleStoreContract } from '#test/contract/vehicle-store.contract.ts';
@@ -24,6 +25,7 @@ import { MemoryLandingStore } from './fakes/memory-landing-store.ts';
 import { MemoryPartnerShare } from './fakes/memory-partner-share.ts';
 import { MemorySagaStore } from './fakes/memory-saga-store.ts';
 import { MemoryStageRunStore } from './fakes/memory-stage-run-store.ts';
+import { MemoryTables } from './fakes/memory-tables.ts';
 import { MemoryVehicleStore } from './fakes/memory-vehicle-store.ts';
 import { QuietTelemetry } from './fakes/quiet-telemetry.ts';
 import { ScriptedTaskRunner } from './fakes/scripted-task-runner.ts';
@@ -58,6 +60,8 @@ describe("the simulator's fakes", () => {
     file: async () => ({ ...partnerPackage, path: randomUUID() }),
     successor: () => fleetTables,
   }));
+  const tables = new MemoryTables();
+  tablesContract(name, async () => ({ writer: tables, reader: tables, folder: '/tables' }));
   partnerShareContract(name, async () => ({
     partners: new MemoryPartnerShare(() => new Date()),
     package: partnerPackage,

@@ -7,24 +7,22 @@ import {
   type ExtractionPlace,
   OutputNames,
 } from '#adapters/extraction/topic-extraction.ts';
-import { ParquetTableReader } from '#adapters/parquet/parquet-table-reader.ts';
-import { ParquetTableWriter } from '#adapters/parquet/parquet-table-writer.ts';
 import { numbersOf, textsOf } from '#domain/column-values.ts';
 import type { StoredRows } from '#domain/ports/table-reader.ts';
 import type { DownsamplingRules } from '#domain/thinning.ts';
 import { LossCounter } from '#formats/recording-reader.ts';
+import { MemoryTables } from '#test/simulation/fakes/memory-tables.ts';
 
-/** Folders in which an extraction can be tried, and its tables read back. */
+/** Folders in which an extraction can be tried; its tables stay in memory, to be looked at. */
 export class ExtractionBench {
   readonly #folder = mkdtempSync(join(tmpdir(), 'landfall-extraction-'));
-  readonly #writer = new ParquetTableWriter();
-  readonly #reader = new ParquetTableReader();
+  readonly #tables = new MemoryTables();
   #count = 0;
 
   place(rules: DownsamplingRules = {}): ExtractionPlace {
     return {
       folder: join(this.#folder, String(++this.#count)),
-      tableWriter: this.#writer,
+      tableWriter: this.#tables,
       metadata: { sourceFile: 'test' },
       downsampler: new Downsampler(rules),
       names: new OutputNames(),
@@ -40,14 +38,13 @@ export class ExtractionBench {
     return textsOf(await this.#batches(file, column), 0);
   }
 
-  async dispose(): Promise<void> {
-    await this.#writer.dispose();
+  dispose(): void {
     rmSync(this.#folder, { recursive: true });
   }
 
   async #batches(file: ExtractedFile, column: string): Promise<StoredRows[]> {
     const batches: StoredRows[] = [];
-    for await (const rows of this.#reader.read(file.localPath, [column])) batches.push(rows);
+    for await (const rows of this.#tables.read(file.localPath, [column])) batches.push(rows);
     return batches;
   }
 }

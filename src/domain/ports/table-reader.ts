@@ -22,7 +22,7 @@ export interface TableReader {
   /**
    * Rows in file order, in batches of at most 65,536. `columns` are names of the definition, in the order wanted;
    * absent = all. Memory is bounded by a batch, whose rows are the fewer the more columns there are; with `orderedBy`,
-   * rows come by that column ascending, equal ones in file order, sorted beside the file where memory does not
+   * rows come by that column ascending, nulls last, equal ones in file order, sorted beside the file where memory does not
    * suffice. @throws {TerminalFailure} `not-found` for a name the table does not have, `file-unreadable`.
    */
   read(

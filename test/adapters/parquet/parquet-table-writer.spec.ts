@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { ParquetTableReader } from '#adapters/parquet/parquet-table-reader.ts';
 import { ParquetTableWriter } from '#adapters/parquet/parquet-table-writer.ts';
-import type { StoredRows } from '#domain/ports/table-reader.ts';
+import { textValues } from '#domain/column-values.ts';
 import type { TableColumn, TableDefinition, TableRows, TableValues } from '#domain/ports/table-writer.ts';
-
-function texts(values: readonly string[]): TableValues {
-  const encoded = values.map((value) => Buffer.from(value));
-  return bytesOf(encoded);
-}
+import {
+  allRows,
+  EVERY_TYPE,
+  EVERY_TYPE_ROWS,
+  EVERY_TYPE_TABLE,
+  tablesContract,
+} from '#test/contract/tables.contract.ts';
 
 function bytesOf(values: readonly Uint8Array[]): TableValues {
   const offsets = Uint32Array.from([0, ...values].map((_, index) => sumOf(values.slice(0, index))));
@@ -21,12 +23,6 @@ function bytesOf(values: readonly Uint8Array[]): TableValues {
 
 function sumOf(values: readonly Uint8Array[]): number {
   return values.reduce((sum, value) => sum + value.length, 0);
-}
-
-async function all(rows: AsyncIterable<StoredRows>): Promise<StoredRows[]> {
-  const batches: StoredRows[] = [];
-  for await (const batch of rows) batches.push(batch);
-  return batches;
 }
 
 describe('a table in Parquet', () => {
@@ -40,6 +36,8 @@ describe('a table in Parquet', () => {
     await writer.dispose();
     await rm(folder, { recursive: true, force: true });
   });
+
+  tablesContract('Parquet files', async () => ({ writer, reader, folder }));
 
   async function query(sql: string): Promise<Record<string, unknown>[]> {
     const instance = await DuckDBInstance.create(':memory:', { autoinstall_known_extensions: 'false' });
@@ -59,73 +57,8 @@ describe('a table in Parquet', () => {
     return table.close();
   }
 
-  const everyType: readonly { column: TableColumn; values: TableValues }[] = [
-    {
-      column: { name: 'time', type: 'timestamp' },
-      values: BigInt64Array.of(1_533_226_488_123_456_789n, -1n, 0n),
-    },
-    { column: { name: 'flag', type: 'bool' }, values: Uint8Array.of(1, 0, 7) },
-    { column: { name: 'i8', type: 'int8' }, values: Int8Array.of(-128, 0, 127) },
-    { column: { name: 'u8', type: 'uint8' }, values: Uint8Array.of(0, 1, 255) },
-    { column: { name: 'i16', type: 'int16' }, values: Int16Array.of(-32768, 0, 32767) },
-    { column: { name: 'u16', type: 'uint16' }, values: Uint16Array.of(0, 1, 65535) },
-    { column: { name: 'i32', type: 'int32' }, values: Int32Array.of(-(2 ** 31), 0, 2 ** 31 - 1) },
-    { column: { name: 'u32', type: 'uint32' }, values: Uint32Array.of(0, 1, 2 ** 32 - 1) },
-    { column: { name: 'i64', type: 'int64' }, values: BigInt64Array.of(-(2n ** 63n), 0n, 2n ** 63n - 1n) },
-    { column: { name: 'u64', type: 'uint64' }, values: BigUint64Array.of(0n, 1n, 2n ** 64n - 1n) },
-    { column: { name: 'f32', type: 'float32' }, values: Float32Array.of(-0.5, Number.NaN, 1e30) },
-    {
-      column: {
-        name: 'speed',
-        type: 'float64',
-        unit: 'm/s',
-        description: "the vehicle's own",
-        source: 'can 1',
-      },
-      values: Float64Array.of(-0.5, Number.POSITIVE_INFINITY, 27.8),
-    },
-    { column: { name: 'waited', type: 'duration' }, values: BigInt64Array.of(1n, -2n, 3n) },
-    {
-      column: { name: 'gear', type: 'string', choices: { '0': 'P', '1': 'R' } },
-      values: texts(['P', '', 'längerer Text über zwölf Bytes']),
-    },
-    {
-      column: { name: 'raw', type: 'bytes' },
-      values: bytesOf([Buffer.from([0, 255]), Buffer.alloc(0), Buffer.alloc(99, 3)]),
-    },
-    {
-      column: { name: 'ranges', type: { list: 'float32' } },
-      values: { kind: 'list', offsets: Uint32Array.of(0, 2, 2, 5), items: Float32Array.of(1, 2, 3, 4, 5) },
-    },
-    {
-      column: { name: 'names', type: { list: 'string' } },
-      values: {
-        kind: 'list',
-        offsets: Uint32Array.of(0, 1, 3, 3),
-        items: texts(['a', 'b', 'a name of more than twelve bytes']),
-      },
-    },
-    {
-      column: { name: 'stamps', type: { list: 'timestamp' } },
-      values: { kind: 'list', offsets: Uint32Array.of(0, 1, 1, 2), items: BigInt64Array.of(1_999n, -1_001n) },
-    },
-    {
-      column: { name: 'nested', type: { list: { list: 'int16' } } },
-      values: {
-        kind: 'list',
-        offsets: Uint32Array.of(0, 2, 2, 3),
-        items: { kind: 'list', offsets: Uint32Array.of(0, 1, 3, 4), items: Int16Array.of(1, 2, 3, 4) },
-      },
-    },
-  ];
-  const definition: TableDefinition = {
-    columns: everyType.map(({ column }) => column),
-    metadata: { topic: "/imu'", clock: 'receive' },
-  };
-  const rows: TableRows = { rowCount: 3, columns: everyType.map(({ values }) => ({ values })) };
-
   it('opens elsewhere with the right types: UTC microseconds, nanoseconds beside them, lists, unsigned numbers', async () => {
-    const written = await write('types.parquet', definition, [rows]);
+    const written = await write('types.parquet', EVERY_TYPE_TABLE, [EVERY_TYPE_ROWS]);
     const types = await query(
       `SELECT column_name || ' ' || column_type AS t FROM (DESCRIBE SELECT * FROM '${written.localPath}')`,
     );
@@ -201,38 +134,15 @@ describe('a table in Parquet', () => {
   /** A time's nanoseconds follow it. */
   function order(entry: string): number {
     const name = entry.split(' ')[0]!;
-    const index = everyType.findIndex(({ column }) => column.name === name.replace(/_ns$/, ''));
+    const index = EVERY_TYPE.findIndex(({ column }) => column.name === name.replace(/_ns$/, ''));
     return index * 2 + (name.endsWith('_ns') ? 1 : 0);
   }
-
-  it('comes back from the reader as it was given, units and choices too', async () => {
-    const { localPath } = await write('round.parquet', definition, [rows]);
-    const stored = await reader.describe(localPath);
-    assert.deepEqual(stored, { definition, rowCount: 3 });
-    const [batch, ...further] = await all(reader.read(localPath));
-    assert.equal(further.length, 0);
-    assert.equal(batch?.rowCount, 3);
-    for (const [index, { column, values }] of everyType.entries()) {
-      const expected = column.name === 'flag' ? Uint8Array.of(1, 0, 1) : values;
-      assert.deepEqual(batch?.columns[index], { values: expected }, column.name);
-    }
-    const [some] = await all(reader.read(localPath, ['gear', 'time']));
-    assert.deepEqual(
-      some?.definition.columns.map(({ name }) => name),
-      ['gear', 'time'],
-    );
-    assert.deepEqual(some?.columns[1]?.values, everyType[0]!.values);
-    await assert.rejects(all(reader.read(localPath, ['gaer'])), {
-      code: 'not-found',
-      message: /no column gaer.*gear/,
-    });
-  });
 
   it('keeps nulls where they were, over the borders of DuckDB chunks', async () => {
     const count = 5000;
     const validity = Uint8Array.from({ length: count }, (_, row) => (row % 3 === 0 ? 0 : 1));
     const values = Int32Array.from({ length: count }, (_, row) => row);
-    const words = texts(Array.from({ length: count }, (_, row) => `text number ${row}`));
+    const words = textValues(Array.from({ length: count }, (_, row) => `text number ${row}`));
     const { localPath } = await write(
       'nulls.parquet',
       {
@@ -264,26 +174,19 @@ describe('a table in Parquet', () => {
       wrong: null,
       matching: '3333',
     });
-    const [batch] = await all(reader.read(localPath, ['s']));
+    const [batch] = await allRows(reader.read(localPath, ['s']));
     assert.deepEqual(batch?.columns[0]?.validity, validity);
   });
 
   it('tells the size and the hash of what it wrote, and leaves nothing else in the folder', async () => {
     const own = join(folder, 'own');
     await (await import('node:fs/promises')).mkdir(own);
-    const written = await write('own/a.parquet', definition, [rows, rows]);
+    const written = await write('own/a.parquet', EVERY_TYPE_TABLE, [EVERY_TYPE_ROWS, EVERY_TYPE_ROWS]);
     const content = await readFile(written.localPath);
     assert.equal(written.rowCount, 6);
     assert.equal(written.sizeBytes, content.length);
     assert.equal(written.sha256, createHash('sha256').update(content).digest('hex'));
     assert.deepEqual(await readdir(own), ['a.parquet']);
-  });
-
-  it('writes a table without rows, with its columns', async () => {
-    const { localPath, rowCount } = await write('empty.parquet', definition, []);
-    assert.equal(rowCount, 0);
-    assert.deepEqual((await reader.describe(localPath)).definition, definition);
-    assert.deepEqual(await all(reader.read(localPath)), []);
   });
 
   it('gives back texts and bytes of every length around the one that DuckDB keeps in its vectors', async () => {
@@ -299,7 +202,11 @@ describe('a table in Parquet', () => {
       metadata: {},
     };
     const offsets = Uint32Array.from({ length: rowCount + 1 }, (_, row) => row);
-    const columns = [texts(values), bytesOf(bytes), { kind: 'list' as const, offsets, items: texts(values) }];
+    const columns = [
+      textValues(values),
+      bytesOf(bytes),
+      { kind: 'list' as const, offsets, items: textValues(values) },
+    ];
     await write('lengths.parquet', definition, [
       { rowCount, columns: columns.map((each) => ({ values: each })) },
     ]);
@@ -351,47 +258,19 @@ describe('a table in Parquet', () => {
     assert.deepEqual(await query(`SELECT * FROM '${localPath}'`), [
       { Speed: 1, speed_2: 2, time: '1970-01-01 00:00:00+00', time_ns_2: '3', time_ns: '4' },
     ]);
-    const [batch] = await all(reader.read(localPath));
+    const [batch] = await allRows(reader.read(localPath));
     assert.deepEqual(
       batch?.columns.map(({ values }) => Number((values as Int8Array)[0])),
       [1, 2, 3, 4],
     );
   });
 
-  it('refuses rows that do not fit the columns, naming the column, before anything native sees them', async () => {
-    const table = await writer.open(join(folder, 'refused.parquet'), {
-      columns: [{ name: 'speed', type: 'float64' }],
-      metadata: {},
-    });
-    const append = (values: TableValues, rowCount: number) =>
-      table.append({ rowCount, columns: [{ values }] });
-    await assert.rejects(
-      append(Float32Array.of(1), 1),
-      /speed: float64 needs a Float64Array, not a Float32Array/,
-    );
-    await assert.rejects(append(Float64Array.of(1), 2), /speed: 1 values for 2 rows/);
-    await table.abort();
-    const lists = await writer.open(join(folder, 'refused.parquet'), {
-      columns: [{ name: 'points', type: { list: 'float32' } }],
-      metadata: {},
-    });
-    const items = Float32Array.of(1, 2);
-    await assert.rejects(
-      lists.append({
-        rowCount: 1,
-        columns: [{ values: { kind: 'list', offsets: Uint32Array.of(0, 3), items } }],
-      }),
-      /points: 2 values for 3/,
-    );
-    await lists.abort();
-  });
-
   it('says what went wrong when the file cannot be written, and goes on with the next table', async () => {
     await assert.rejects(
-      write('missing-folder/a.parquet', definition, [rows]),
+      write('missing-folder/a.parquet', EVERY_TYPE_TABLE, [EVERY_TYPE_ROWS]),
       /missing-folder.*could not be written/,
     );
-    assert.equal((await write('after.parquet', definition, [rows])).rowCount, 3);
+    assert.equal((await write('after.parquet', EVERY_TYPE_TABLE, [EVERY_TYPE_ROWS])).rowCount, 3);
   });
 
   it('reads Parquet of other writers by its own types', async () => {
@@ -404,7 +283,7 @@ describe('a table in Parquet', () => {
       { name: 't', type: 'timestamp' },
       { name: 's', type: 'string' },
     ]);
-    const [batch] = await all(reader.read(path, ['t']));
+    const [batch] = await allRows(reader.read(path, ['t']));
     assert.deepEqual(batch?.columns[0]?.values, BigInt64Array.of(1_704_067_200_000_001_000n));
     await writeFile(join(folder, 'not.parquet'), 'text');
     await assert.rejects(reader.describe(join(folder, 'not.parquet')), { code: 'file-unreadable' });
