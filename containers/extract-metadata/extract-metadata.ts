@@ -22,7 +22,8 @@ export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
     const names = new OutputNames();
     const lost = new LossCounter();
     for (const [index, file] of task.files.entries()) {
-      const { summary } = await tools.openStoredRecording(file.location, file.path);
+      const reader = await tools.openStoredRecording(file.location, file.path);
+      const { summary } = reader;
       const name = names.of(file.path);
       const document = documentOf(file, summary);
       files.push(
@@ -45,6 +46,7 @@ export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
         }),
       );
       files.push(...(await attachments(file, summary, below(folder, `${name}/`), tools, lost)));
+      await reader.close();
     }
     const { records, bytes, reasons } = lost.report();
     return { outcome: 'succeeded', files, loss: { records, bytes, reasons: [...reasons] } };

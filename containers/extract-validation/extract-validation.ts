@@ -17,6 +17,7 @@ export const extractValidation: TaskDefinition<ExtractValidationTask> = {
         );
       }
       const reader = await tools.openStoredRecording(file.location, file.path);
+      await reader.close();
       const present = new Set(reader.summary.tables.map((table) => table.name));
       const missing = file.topics.filter((topic) => !present.has(topic.name)).map((topic) => topic.name);
       if (missing.length > 0) {

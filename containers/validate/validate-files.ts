@@ -108,7 +108,12 @@ async function lookInside(
   if (mismatch !== undefined) return { problem: mismatch };
   if (found === undefined || file.format === 'other') return {};
   try {
-    return { recording: await walkRecording(await tools.openRecordingAt(source, location, file.path)) };
+    const reader = await tools.openRecordingAt(source, location, file.path);
+    try {
+      return { recording: await walkRecording(reader) };
+    } finally {
+      await reader.close();
+    }
   } catch (error) {
     if (!(error instanceof RecordingFormatError)) throw error;
     const message = `${error.message}; record or export it again`;

@@ -218,6 +218,7 @@ function toolsOf(
     openRecording(source, {
       name,
       decompressors,
+      scratchFolder,
       companion: async (ending) => {
         const beside = { ...location, path: location.path + ending };
         return (await blobs.head(beside)) === undefined ? undefined : blobs.open(beside);

@@ -54,6 +54,7 @@ export async function extractFiles(
       files.push(await upload(task, file, output, folders.of(file.path), tools));
     }
     await rm(place.folder, { recursive: true });
+    await reader.close();
     losses.push(lossOf(file, reader.loss()), lossOf(file, place.lost.report()));
     downsampling.push(...place.downsampler.report().map((report) => ({ file: file.path, ...report })));
     timingsMs.extract += extractedAt - startedAt;

@@ -4,7 +4,7 @@ import { type FileByteSource, openFileByteSource } from '#adapters/file/file-byt
 import type { Rosbag2File, Rosbag2Metadata } from '#adapters/file/rosbag2-metadata.ts';
 import { JoinedRecording, type RecordingPart } from '#formats/joined-recording.ts';
 import { type Decompressors, RecordingFormatError, type RecordingReader } from '#formats/recording-reader.ts';
-import { openRecording } from './open-recording.ts';
+import { type OpenedRecording, openRecording } from './open-recording.ts';
 
 export interface LocalRecording {
   readonly reader: RecordingReader;
@@ -41,6 +41,7 @@ export async function openLocalRecording(path: string, options: LocalOptions): P
 class OpenedFiles {
   readonly #options: LocalOptions;
   readonly #sources: FileByteSource[] = [];
+  readonly #readers: OpenedRecording[] = [];
 
   constructor(options: LocalOptions) {
     this.#options = options;
@@ -50,7 +51,7 @@ class OpenedFiles {
     const source = await this.#open(path);
     const { decompressors, onProgress } = this.#options;
     const name = basename(path);
-    return openRecording(source, {
+    const reader = await openRecording(source, {
       name,
       decompressors,
       companion: (ending) => this.#openIfThere(path + ending),
@@ -58,9 +59,12 @@ class OpenedFiles {
         ? {}
         : { onProgress: (bytesRead: number) => onProgress(name, bytesRead, source.sizeBytes) }),
     });
+    this.#readers.push(reader);
+    return reader;
   }
 
   async close(): Promise<void> {
+    for (const reader of this.#readers.splice(0)) await reader.close();
     for (const source of this.#sources.splice(0)) await source.close();
   }
 

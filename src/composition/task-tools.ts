@@ -10,7 +10,8 @@ import type { TaskConfiguration } from '#domain/task-configuration.ts';
 import type { TaskReportBody } from '#domain/tasks/task-report.ts';
 import type { BlobLocation, BlobReference, SensorKind } from '#domain/vocabulary.ts';
 import type { ByteSource } from '#formats/byte-source.ts';
-import type { Decompressors, RecordingFormat, RecordingReader } from '#formats/recording-reader.ts';
+import type { Decompressors, RecordingFormat } from '#formats/recording-reader.ts';
+import type { OpenedRecording } from './open-recording.ts';
 
 /** What a container hands to `runTask`: which image it is, what it must be told, and what it does. */
 export interface TaskDefinition<Configuration extends TaskConfiguration> {
@@ -51,12 +52,12 @@ export interface TaskTools {
   formatOf(firstBytes: Uint8Array, name: string): RecordingFormat | undefined;
   /**
    * Opens a recording by its first bytes; the index or log that some formats keep beside it is found by `location`.
-   * `name` is used in errors.
+   * What is compressed as a whole lies decompressed in the scratch folder until the reader is closed. `name` is used in errors.
    * @throws {RecordingFormatError} when it is in no known format, or nothing of it can be read.
    */
-  openRecordingAt(source: ByteSource, location: BlobLocation, name: string): Promise<RecordingReader>;
+  openRecordingAt(source: ByteSource, location: BlobLocation, name: string): Promise<OpenedRecording>;
   /** Opens a recording in storage, pinned to the version it has now. */
-  openStoredRecording(location: BlobLocation, name: string): Promise<RecordingReader>;
+  openStoredRecording(location: BlobLocation, name: string): Promise<OpenedRecording>;
   /**
    * Brings a pinned blob into a local file. @throws {TerminalFailure} `not-found`; `file-changed` when its bytes are
    * not those referred to.

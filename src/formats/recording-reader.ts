@@ -29,7 +29,7 @@ export interface OpenOptions {
    * formats that have such files.
    */
   readonly companion?: (ending: CompanionEnding) => Promise<ByteSource | undefined>;
-  /** Called now and then with the bytes walked so far; for progress. */
+  /** Called now and then with the bytes of the file walked so far; for progress. */
   readonly onProgress?: (bytesRead: number) => void;
 }
 

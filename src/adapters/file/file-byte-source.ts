@@ -8,7 +8,11 @@ export interface FileByteSource extends ByteSource {
 
 /** Opens the file at `path`; its size is taken now, so a file that still grows is read up to here. */
 export async function openFileByteSource(path: string): Promise<FileByteSource> {
-  const handle = await open(path, 'r');
+  return byteSourceOfFile(await open(path, 'r'), path);
+}
+
+/** As `openFileByteSource`, of a file that is open already and belongs to the source from now on. */
+export async function byteSourceOfFile(handle: FileHandle, path: string): Promise<FileByteSource> {
   const { size } = await handle.stat();
   return {
     sizeBytes: size,
