@@ -8,7 +8,7 @@ const ZSTD_MAGIC = '(\xb5/\xfd';
 
 /**
  * The format of a recording by its first bytes; its name's ending decides only for what bytes cannot tell (a
- * compressed file of a ROS 2 bag). @throws {RecordingFormatError} naming what the file is instead, and what to do.
+ * compressed file of a ROS 2 bag, an empty one whose content is in its log). @throws {RecordingFormatError} naming what the file is instead, and what to do.
  */
 export async function detectFormat(source: ByteSource, name: string): Promise<RecordingFormat> {
   return formatOf(await source.read(0, Math.min(DETECTION_BYTES, source.sizeBytes)), name);
@@ -25,6 +25,8 @@ export function formatOf(front: Uint8Array, name: string): RecordingFormat {
   if (text.startsWith('MDF     ') || text.startsWith('UnFinMF ')) return mdfFormat(text, name);
   if (text.startsWith('TDSm')) return 'tdms';
   if (text.startsWith('SQLite format 3\0')) return 'rosbag2';
+  // Until SQLite first moves it there, the whole database lies in the log beside it.
+  if (front.length === 0 && /\.db3$/i.test(name)) return 'rosbag2';
   if (text.startsWith(ZSTD_MAGIC) && /\.db3\.zstd$/i.test(name)) return 'rosbag2';
   if (text.startsWith(ZSTD_MAGIC) && /\.mcap\.zstd$/i.test(name)) return 'mcap';
   throw new RecordingFormatError(name, 'unknown', whatElse(text, front.length));

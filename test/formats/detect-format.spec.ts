@@ -25,6 +25,7 @@ describe('the format of a recording', () => {
 
   it('is told by the ending only where bytes cannot tell', async () => {
     assert.equal(await detect('(\xb5/\xfd more', 'bag_0.db3.zstd'), 'rosbag2');
+    assert.equal(await detect('', 'bag_0.db3'), 'rosbag2');
     await assert.rejects(detect('(\xb5/\xfd more', 'bag.bag'), /zstd/);
     assert.equal(await detect('#ROSBAG V2.0\n', 'lies.mcap'), 'rosbag');
   });

@@ -29,6 +29,10 @@ import { SqlitePages } from './sqlite-pages.ts';
 export async function openRosbag2(source: ByteSource, options: OpenOptions): Promise<RecordingReader> {
   const loss = new LossCounter();
   const pages = await SqlitePages.open(source, await options.companion?.('-wal'));
+  if (pages === undefined && source.sizeBytes === 0) {
+    const what = 'it is empty, and no -wal file with committed messages lies beside it';
+    throw new RecordingFormatError(options.name, 'rosbag2', what);
+  }
   if (pages === undefined) {
     throw new RecordingFormatError(options.name, 'unknown', 'it is no SQLite database in UTF-8');
   }

@@ -1,5 +1,5 @@
 import type { ByteSource } from '../byte-source.ts';
-import { readWriteAheadLog, type WriteAheadLog } from './write-ahead-log.ts';
+import { isPageSize, readWriteAheadLog, type WriteAheadLog } from './write-ahead-log.ts';
 
 /**
  * Reads tables of an SQLite database by range, as rosbag2 needs it: row after row, without a copy of the file and
@@ -73,19 +73,21 @@ export class SqlitePages {
     this.rowsMax = Math.floor((Math.max(declaredPages, this.pageCount) * pageSizeBytes) / ROW_BYTES_MIN);
   }
 
-  /** Undefined when the file does not begin as an SQLite database in UTF-8. `log` is the `-wal` file beside it. */
+  /**
+   * Undefined when the file does not begin as an SQLite database in UTF-8. `log` is the `-wal` file beside it, which
+   * holds all of a database that is still empty.
+   */
   static async open(source: ByteSource, log?: ByteSource): Promise<SqlitePages | undefined> {
-    if (source.sizeBytes < HEADER_BYTES) return undefined;
-    const header = await source.read(0, HEADER_BYTES);
-    if (new TextDecoder('latin1').decode(header.subarray(0, 16)) !== SQLITE_MAGIC) return undefined;
-    const view = viewOf(header);
-    const declared = view.getUint16(16);
-    const pageSizeBytes = declared === 1 ? 65_536 : declared;
-    const isPowerOfTwo = pageSizeBytes >= 512 && (pageSizeBytes & (pageSizeBytes - 1)) === 0;
-    const isUtf8 = view.getUint32(56) <= 1;
-    if (!isPowerOfTwo || !isUtf8) return undefined;
-    const pages = log && (await readWriteAheadLog(log, pageSizeBytes));
-    return new SqlitePages(source, pageSizeBytes, header, log && pages && { source: log, pages });
+    const isThere = source.sizeBytes >= HEADER_BYTES;
+    const inFile = isThere ? databaseHeader(await source.read(0, HEADER_BYTES)) : undefined;
+    if (isThere && inFile === undefined) return undefined;
+    const pages = log && (await readWriteAheadLog(log, inFile?.pageSizeBytes));
+    const logged = pages?.offsets.get(1);
+    const newest = log && logged !== undefined && databaseHeader(await log.read(logged, HEADER_BYTES));
+    const header = newest || inFile;
+    if (header === undefined) return undefined;
+    const { pageSizeBytes, bytes } = header;
+    return new SqlitePages(source, pageSizeBytes, bytes, log && pages && { source: log, pages });
   }
 
   /** The highest row id that interior pages of tables read so far speak of; leaves may hold higher ones. */
@@ -214,7 +216,7 @@ export class SqlitePages {
     const reader = new VarintReader(bytes, cell);
     const payloadBytes = reader.number();
     const rowId = BigInt.asIntN(64, reader.varint());
-    if (payloadBytes > PAYLOAD_BYTES_MAX || payloadBytes > this.#source.sizeBytes) {
+    if (payloadBytes > PAYLOAD_BYTES_MAX || payloadBytes > this.pageCount * this.pageSizeBytes) {
       throw new SqlitePageError(`it claims ${payloadBytes} bytes`);
     }
     if (payloadBytes <= this.#usableBytes - 35) {
@@ -273,6 +275,16 @@ export class SqlitePages {
     if (this.#windows.size > WINDOWS_MAX && oldest !== undefined) this.#windows.delete(oldest);
     return bytes;
   }
+}
+
+/** The first 100 bytes (section 1.3); undefined where they are not those of a database in UTF-8. */
+function databaseHeader(bytes: Uint8Array): { bytes: Uint8Array; pageSizeBytes: number } | undefined {
+  const view = viewOf(bytes);
+  const declared = view.getUint16(16);
+  const pageSizeBytes = declared === 1 ? 65_536 : declared;
+  const isDatabase = new TextDecoder('latin1').decode(bytes.subarray(0, 16)) === SQLITE_MAGIC;
+  const isUtf8 = view.getUint32(56) <= 1;
+  return isDatabase && isUtf8 && isPageSize(pageSizeBytes) ? { bytes, pageSizeBytes } : undefined;
 }
 
 interface TreePage {

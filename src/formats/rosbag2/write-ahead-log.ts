@@ -5,6 +5,7 @@ import type { ByteSource } from '../byte-source.ts';
  * sqlite.org/fileformat2.html, section 4.
  */
 export interface WriteAheadLog {
+  readonly pageSizeBytes: number;
   /** Pages of the database as of the last commit. */
   readonly pageCount: number;
   /** Where in the log the newest content of a page begins. */
@@ -19,15 +20,21 @@ const WINDOW_BYTES = 1 << 22;
 /** The last bit says in which order the checksums take the bytes of a word. */
 const MAGIC = 0x377f0682;
 
-/** Undefined where the log is empty, or not the log of a database with these pages. */
+/**
+ * Undefined where the log is empty, or not the log of a database with these pages; for a database of which nothing is
+ * known (`databasePageBytes` undefined) the log says how large they are.
+ */
 export async function readWriteAheadLog(
   source: ByteSource,
-  pageSizeBytes: number,
+  databasePageBytes: number | undefined,
 ): Promise<WriteAheadLog | undefined> {
   if (source.sizeBytes < HEADER_BYTES) return undefined;
   const header = viewOf(await source.read(0, HEADER_BYTES));
   const magic = header.getUint32(0);
-  if ((magic & ~1) >>> 0 !== MAGIC || header.getUint32(8) !== pageSizeBytes) return undefined;
+  const pageSizeBytes = header.getUint32(8);
+  if ((magic & ~1) >>> 0 !== MAGIC || pageSizeBytes !== (databasePageBytes ?? pageSizeBytes))
+    return undefined;
+  if (!isPageSize(pageSizeBytes)) return undefined;
   const checksum = new Checksum((magic & 1) === 0);
   checksum.add(header, 0, 24);
   if (!checksum.equals(header, 24)) return undefined;
@@ -54,7 +61,12 @@ export async function readWriteAheadLog(
       pending = [];
     }
   }
-  return { pageCount, offsets, uncommittedBytes: pending.length * pageSizeBytes };
+  return { pageSizeBytes, pageCount, offsets, uncommittedBytes: pending.length * pageSizeBytes };
+}
+
+/** A power of two from 512 to 65,536 (section 1.3.2). */
+export function isPageSize(sizeBytes: number): boolean {
+  return sizeBytes >= 512 && sizeBytes <= 65_536 && (sizeBytes & (sizeBytes - 1)) === 0;
 }
 
 /** Whether a frame carries the salts of the log's present round. */

@@ -178,6 +178,32 @@ describe('a ROS 2 bag in SQLite with a write-ahead log', () => {
     assert.deepEqual(reader.loss(), { records: 0, bytes: 0, reasons: [] });
   });
 
+  it('is read from its log alone, where SQLite had not yet moved anything', async () => {
+    for (const pageSizeBytes of [512, 4096, 65_536]) {
+      const path = join(folder, `unmoved-${pageSizeBytes}.db3`);
+      const live = new DatabaseSync(path);
+      live.exec(
+        `PRAGMA page_size = ${pageSizeBytes}; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0`,
+      );
+      live.exec(`CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT, serialization_format TEXT);
+        CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB);
+        INSERT INTO topics VALUES (7, '/value', 'std_msgs/msg/Float64', 'cdr')`);
+      const add = live.prepare('INSERT INTO messages VALUES (NULL, ?, ?, ?)');
+      for (const { topicId, timeNs, data } of floats(200)) add.run(topicId, timeNs, data);
+      const log = readFileSync(`${path}-wal`);
+      live.close();
+      const reader = await openWith(new Uint8Array(0), log);
+      assert.deepEqual(
+        await valuesOf(reader),
+        Array.from({ length: 200 }, (_, i) => i),
+      );
+      assert.deepEqual(reader.loss(), { records: 0, bytes: 0, reasons: [] });
+    }
+    for (const log of [undefined, new Uint8Array(0), new Uint8Array(5000)]) {
+      await assert.rejects(openWith(new Uint8Array(0), log), /it is empty, and no -wal file/);
+    }
+  });
+
   it('without its log has what the database holds, and says what may be missing', async () => {
     const { database } = killed(3000);
     const reader = await openWith(database, undefined);
