@@ -1,5 +1,13 @@
 import type { LossCounter } from '../recording-reader.ts';
-import { type Block, type BlockReader, linkOf, Mdf4Damage, requireData, uint64 } from './blocks.ts';
+import {
+  type Block,
+  type BlockHeader,
+  type BlockReader,
+  linkOf,
+  Mdf4Damage,
+  requireData,
+  uint64,
+} from './blocks.ts';
 import { type ArrayBlock, parseArrayBlock, withElementGroups } from './channel-array.ts';
 import { ConversionReader } from './conversion-block.ts';
 import {
@@ -8,6 +16,7 @@ import {
   type ChannelGroup,
   ChannelType,
   type DataGroup,
+  DataType,
   type ElementGroups,
   GROUP_HAS_REMOTE_MASTER,
   isInteger,
@@ -19,6 +28,17 @@ const ELEMENT_GROUPS_MAX = 1 << 16;
 const REDUCTIONS_MAX = 1 << 10;
 const CHANNEL_ALL_INVALID = 0x01;
 const CHANNEL_HAS_INVALIDATION_BIT = 0x02;
+
+/**
+ * Compositions of ASAM MDF 4.3. Where their parts begin in a record or stream is not described in public, and no
+ * file that has them was at hand: a guess could give wrong numbers, bytes cannot.
+ */
+const UNREAD_COMPOSITIONS: Readonly<Record<string, string>> = {
+  CU: 'a union',
+  CV: 'a variant',
+  CL: 'a list of changing length',
+  DS: 'a data stream',
+};
 
 /**
  * Follows the links HD → DG → CG → CN (ASAM MDF 4.1.0, 4.13 to 4.18). Every block is visited once, so that lists in
@@ -105,7 +125,7 @@ export class StructureReader {
     const ownName = (await readText(this.#reader, linkOf(block, 2))) || `channel at ${block.offset}`;
     const isNamedWhole = place.prefix === '' || ownName.startsWith(`${place.prefix}.`);
     const name = isNamedWhole ? ownName : `${place.prefix}.${ownName}`;
-    const { array, elementGroups, membersLink } = await this.#composition(linkOf(block, 1), place);
+    const { array, elementGroups, membersLink, unread } = await this.#composition(linkOf(block, 1), place);
     if (membersLink !== 0) {
       const inside: Place = {
         groupOffset: place.groupOffset,
@@ -122,8 +142,24 @@ export class StructureReader {
       if (first !== undefined && elementGroups !== undefined) return [{ ...first, elementGroups }, ...others];
       if (first !== undefined) return members;
     }
-    const leaf = await this.#leaf(block, name, place.structure, array);
+    const declared = await this.#leaf(block, name, place.structure, array);
+    const leaf = unread === undefined ? declared : this.#asBytes(declared, unread);
     return [elementGroups === undefined ? leaf : { ...leaf, elementGroups }];
+  }
+
+  /** A channel whose parts are not read: whole bytes where it has them, with a reason among the losses. */
+  #asBytes(channel: Channel, { id, offset }: BlockHeader): Channel {
+    const kind = UNREAD_COMPOSITIONS[id] ?? `composed by an unknown ${id} block`;
+    const isWhole = channel.bitOffset === 0 && channel.bitCount % 8 === 0;
+    const given = isWhole ? 'it is given as bytes' : 'it is given as the number it declares';
+    this.#loss.add(
+      0,
+      0,
+      `channel ${channel.name} is ${kind} (block at ${offset}): its parts are not read, ${given}`,
+    );
+    if (!isWhole) return channel;
+    const { conversion: _, ...plain } = channel;
+    return { ...plain, dataType: DataType.bytes };
   }
 
   async #leaf(
@@ -182,8 +218,7 @@ export class StructureReader {
     for (let depth = 0; next !== 0 && depth < STRUCTURE_DEPTH_MAX; depth++) {
       const header = await this.#reader.header(next);
       if (header.id === 'CN') return { array, elementGroups, membersLink: next };
-      // Unions, variants, lists and streams (4.3) stay what the channel itself says: its bytes.
-      if (header.id !== 'CA') return { array, elementGroups, membersLink: 0 };
+      if (header.id !== 'CA') return { array, elementGroups, membersLink: 0, unread: header };
       const block = parseArrayBlock(await this.#reader.block(next, 'CA'));
       if (block.elementGroups !== undefined) elementGroups ??= block.elementGroups;
       else array = nestArrays(array, await this.#arrayShape(block, place.groupOffset));
