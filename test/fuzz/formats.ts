@@ -10,7 +10,7 @@ import type { OpenRecording, TableBatch } from '#formats/recording-reader.ts';
 import { openRosbag } from '#formats/rosbag/open-rosbag.ts';
 import { openRosbag2 } from '#formats/rosbag2/open-rosbag2.ts';
 import { openTdms } from '#formats/tdms/open-tdms.ts';
-import { mcap, rosbag, rosbag2 } from './message-seeds.ts';
+import { mcap, rosbag, rosbag2, rosbag2Log } from './message-seeds.ts';
 import { canFrames, dbc, mdf4, tdms } from './signal-seeds.ts';
 
 export interface FuzzedFormat {
@@ -41,6 +41,12 @@ export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
     read: (bytes) => readRecording(openRosbag2, bytes),
   },
   {
+    name: 'rosbag2 log',
+    seeds: () => Promise.resolve([rosbag2Log()]),
+    // The database itself is empty, as a killed recorder may leave it: every page comes from the log.
+    read: (log) => readRecording(openRosbag2, new Uint8Array(0), log),
+  },
+  {
     name: 'tdms',
     seeds: () => Promise.all([tdms(false, false), tdms(true, false), tdms(false, true)]),
     read: (bytes) => readRecording(openTdms, bytes),
@@ -53,8 +59,9 @@ export const FUZZED_FORMATS: readonly FuzzedFormat[] = [
   { name: 'dbc', seeds: () => Promise.resolve([dbc()]), read: decodeWithDatabase },
 ];
 
-async function readRecording(open: OpenRecording, bytes: Uint8Array): Promise<void> {
-  const reader = await open(byteSourceOf(bytes), { name: 'damaged', decompressors });
+async function readRecording(open: OpenRecording, bytes: Uint8Array, log?: Uint8Array): Promise<void> {
+  const companion = () => Promise.resolve(log === undefined ? undefined : byteSourceOf(log));
+  const reader = await open(byteSourceOf(bytes), { name: 'damaged', decompressors, companion });
   for await (const batch of reader.read()) assertWhole(batch);
   const { startTimeNs, endTimeNs } = reader.summary;
   if (startTimeNs !== undefined && endTimeNs !== undefined) {

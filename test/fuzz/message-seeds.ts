@@ -95,11 +95,20 @@ export async function mcap(options: McapWriterOptions): Promise<Uint8Array> {
 }
 
 export function rosbag2(): Uint8Array {
+  return rosbag2File('bag.db3', 'DELETE');
+}
+
+/** The write-ahead log of a bag of which nothing has been moved into the database. */
+export function rosbag2Log(): Uint8Array {
+  return rosbag2File('bag.db3-wal', 'WAL');
+}
+
+function rosbag2File(name: string, journal: 'DELETE' | 'WAL'): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'landfall-fuzz-'));
   try {
     const path = join(folder, 'bag.db3');
     const database = new DatabaseSync(path);
-    database.exec('PRAGMA page_size = 512');
+    database.exec(`PRAGMA page_size = 512; PRAGMA journal_mode = ${journal}`);
     database.exec(`CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT, serialization_format TEXT);
       CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB);
       CREATE TABLE message_definitions(id INTEGER PRIMARY KEY, topic_type TEXT, encoding TEXT,
@@ -110,8 +119,11 @@ export function rosbag2(): Uint8Array {
     definition.run('std_msgs/msg/String', 'ros2msg', standardRos2Definition('std_msgs/msg/String'), '');
     const message = database.prepare('INSERT INTO messages VALUES (NULL, 1, ?, ?)');
     for (let i = 0n; i < 40n; i += 1n) message.run(START_NS + i, i === 20n ? Buffer.alloc(2000) : CDR_TEXT);
-    database.close();
-    return readFileSync(path);
+    // Closing the database moves the log into it.
+    if (journal === 'DELETE') database.close();
+    const bytes = readFileSync(join(folder, name));
+    if (database.isOpen) database.close();
+    return bytes;
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -68,8 +68,6 @@ const CHANNELS_SHOWN_MAX = 12;
 /** @param name the file's name. */
 export function inspectionText(name: string, inspection: Inspection): string {
   const { summary, startTimeNs, endTimeNs, tables, loss } = inspection;
-  const seconds =
-    startTimeNs === undefined || endTimeNs === undefined ? undefined : Number(endTimeNs - startTimeNs) / 1e9;
   const rows = tables.reduce((sum, table) => sum + table.rowCount, 0);
   const filled = tables.filter((table) => table.rowCount > 0);
   const empty = tables.filter((table) => table.rowCount === 0);
@@ -79,7 +77,7 @@ export function inspectionText(name: string, inspection: Inspection): string {
     `  size      ${bytesText(summary.sizeBytes)}`,
     ...(startTimeNs === undefined || endTimeNs === undefined
       ? ['  time      no rows']
-      : [`  time      ${rfc3339Of(startTimeNs)} to ${rfc3339Of(endTimeNs)}, ${durationText(seconds ?? 0)}`]),
+      : [`  time      ${spanText(startTimeNs, endTimeNs)}`]),
     `  content   ${rows.toLocaleString('en')} rows in ${filled.length} ${filled.length === 1 ? 'table' : 'tables'}`,
     ...(summary.attachments.length === 0
       ? []
@@ -113,7 +111,7 @@ function tableLines(inspected: InspectedTable, startNs: bigint, endNs: bigint): 
   const { table, rowCount, rateHz, longestGap, outOfOrderCount } = inspected;
   const facts = [
     rowCount === 1 ? '1 row' : `${rowCount.toLocaleString('en')} rows`,
-    ...(rateHz === undefined ? [] : [`${rateText(rateHz)} Hz`]),
+    ...(rateHz === undefined ? [] : [rateText(rateHz)]),
     ...(longestGap === undefined
       ? []
       : [
@@ -155,17 +153,39 @@ export function sparkline(counts: ArrayLike<number>): string {
     .join('');
 }
 
-/** 95 s → `1 min 35 s`, 0.0125 s → `12.5 ms`. */
+/** 95 s → `1 min 35 s`, 0.0125 s → `12.5 ms`, 0.0000005 s → `500 ns`. */
 export function durationText(seconds: number): string {
-  if (seconds < 1) return `${Number((seconds * 1000).toPrecision(3))} ms`;
-  if (seconds < 60) return `${Number(seconds.toPrecision(4))} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  if (seconds > 0 && seconds < 0.999_5e-6) return `${Number((seconds * 1e9).toPrecision(3))} ns`;
+  if (seconds > 0 && seconds < 0.999_5e-3) return `${Number((seconds * 1e6).toPrecision(3))} µs`;
+  if (seconds < 0.999_5) return `${Number((seconds * 1000).toPrecision(3))} ms`;
+  if (seconds < 59.995) return `${Number(seconds.toPrecision(4))} s`;
+  const wholeSeconds = Math.round(seconds);
+  const minutes = Math.floor(wholeSeconds / 60);
+  if (minutes < 60) return `${minutes} min ${wholeSeconds % 60} s`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-function rateText(rateHz: number): string {
-  return rateHz >= 100 ? rateHz.toFixed(0) : String(Number(rateHz.toPrecision(3)));
+const RATE_UNITS = ['Hz', 'kHz', 'MHz', 'GHz'];
+
+/** 99.96 → `100 Hz`, 50,000 → `50 kHz`. */
+export function rateText(rateHz: number): string {
+  let value = rateHz;
+  let unit = 0;
+  // Up to some kHz, Hz is how rates of sensors are spoken of.
+  while (value >= (unit === 0 ? 10_000 : 1000) && unit < RATE_UNITS.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${value >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)))} ${RATE_UNITS[unit]}`;
+}
+
+const YEAR_SECONDS = 365 * 86_400;
+
+/** Recordings without a date count from 1970. */
+function spanText(startNs: bigint, endNs: bigint): string {
+  const isDated = Number(endNs) / 1e9 > YEAR_SECONDS;
+  const span = `${rfc3339Of(startNs)} to ${rfc3339Of(endNs)}, ${durationText(Number(endNs - startNs) / 1e9)}`;
+  return isDated ? span : `${span}; the file says no date`;
 }
 
 function listed(names: readonly string[], countMax: number): string {

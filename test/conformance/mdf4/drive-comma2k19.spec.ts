@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { byteSourceOf } from '#formats/byte-source.ts';
 import { type CanFrames, canFramesOf } from '#formats/dbc/can-frames.ts';
 import { compileDbc } from '#formats/dbc/decode.ts';
@@ -8,7 +8,7 @@ import { parseDbc } from '#formats/dbc/parse.ts';
 import { openMdf4 } from '#formats/mdf4/open.ts';
 import type { ColumnSchema, RecordingReader, TableBatch } from '#formats/recording-reader.ts';
 import { NODE_DECOMPRESSORS } from '#test/formats/mdf4/node-decompressors.ts';
-import { RECORDINGS_FOLDER } from '#test/support/recordings.ts';
+import { RECORDINGS_FOLDER, recordingOrSkip } from '#test/support/recordings.ts';
 
 const DATA = RECORDINGS_FOLDER;
 const DRIVE = `${DATA}/drive-comma2k19`;
@@ -104,7 +104,7 @@ function assertStatistics(values: readonly number[], expected: Statistics, what:
 
 describe('the comma2k19 drive, written by asammdf', () => {
   before(function () {
-    if (!existsSync(`${DRIVE}/expected.json`)) this.skip();
+    recordingOrSkip(this, 'drive-comma2k19/expected.json');
   });
 
   for (const file of ['can.mf4', 'vehicle.mf4']) {
@@ -169,7 +169,7 @@ describe('the comma2k19 drive, written by asammdf', () => {
   });
 
   it('can.mf4 decodes with the DBC of each bus to the signals that asammdf and canmatrix give', async function () {
-    if (!existsSync(`${DATA}/dbc/toyota_adas.dbc`)) this.skip();
+    recordingOrSkip(this, 'dbc/toyota_adas.dbc');
     const byTable = await batchesByTable(await open('can.mf4'));
     const frames = [...byTable]
       .filter(([name]) => name.endsWith('Rx'))

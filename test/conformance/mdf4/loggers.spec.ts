@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { byteSourceOf } from '#formats/byte-source.ts';
 import { canFramesOf } from '#formats/dbc/can-frames.ts';
 import { compileDbc } from '#formats/dbc/decode.ts';
@@ -7,9 +7,7 @@ import { parseDbc } from '#formats/dbc/parse.ts';
 import { openMdf4 } from '#formats/mdf4/open.ts';
 import type { TableBatch } from '#formats/recording-reader.ts';
 import { NODE_DECOMPRESSORS } from '#test/formats/mdf4/node-decompressors.ts';
-import { RECORDINGS_FOLDER } from '#test/support/recordings.ts';
-
-const DATA = RECORDINGS_FOLDER;
+import { recordingOrSkip } from '#test/support/recordings.ts';
 
 /** Rows per table that has any, as asammdf 8.8.28 counts them after finalizing. */
 const ROWS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -29,8 +27,9 @@ const ROWS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   },
 };
 
-async function read(file: string) {
-  const reader = await openMdf4(byteSourceOf(readFileSync(`${DATA}/mdf4/${file}`)), {
+async function read(context: Mocha.Context, file: string) {
+  const bytes = readFileSync(recordingOrSkip(context, `mdf4/${file}`));
+  const reader = await openMdf4(byteSourceOf(bytes), {
     name: file,
     decompressors: NODE_DECOMPRESSORS,
   });
@@ -41,8 +40,7 @@ async function read(file: string) {
 describe('MDF 4 files of real loggers and tools', () => {
   for (const [file, rows] of Object.entries(ROWS)) {
     it(`${file} gives every row, and says so when it is opened`, async function () {
-      if (!existsSync(`${DATA}/mdf4/${file}`)) this.skip();
-      const { reader, batches } = await read(file);
+      const { reader, batches } = await read(this, file);
       const counted: Record<string, number> = {};
       for (const batch of batches)
         counted[batch.table.name] = (counted[batch.table.name] ?? 0) + batch.rowCount;
@@ -59,9 +57,9 @@ describe('MDF 4 files of real loggers and tools', () => {
   }
 
   it('a GNSS logger in Denmark decodes to places in Denmark', async function () {
-    if (!existsSync(`${DATA}/mdf4/canedge-gnss-uds.mf4`)) this.skip();
-    const { batches } = await read('canedge-gnss-uds.mf4');
-    const decoder = compileDbc(parseDbc(readFileSync(`${DATA}/dbc/canmod-gps.dbc`)), {
+    const { batches } = await read(this, 'canedge-gnss-uds.mf4');
+    const database = readFileSync(recordingOrSkip(this, 'dbc/canmod-gps.dbc'));
+    const decoder = compileDbc(parseDbc(database), {
       name: 'canmod-gps.dbc',
     });
     const decoded = batches.flatMap((batch) => decoder.decode(canFramesOf(batch)!).batches);
