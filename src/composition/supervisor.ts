@@ -63,8 +63,11 @@ export class Supervisor {
     this.#times = times;
   }
 
-  /** Resolves when the process is ready. @throws {StartFailure} when it exits or stays silent instead. */
-  async start(definition: ProcessDefinition): Promise<void> {
+  /**
+   * Resolves when the process is ready.
+   * @returns how long that took, in milliseconds. @throws {StartFailure} when it exits or stays silent instead.
+   */
+  async start(definition: ProcessDefinition): Promise<number> {
     const supervised = new Supervised(
       definition,
       join(this.#logFolder, `${definition.name}.log`),
@@ -72,7 +75,7 @@ export class Supervisor {
       this.#times,
     );
     this.#supervised.push(supervised);
-    await supervised.start();
+    return supervised.start();
   }
 
   running(): readonly RunningProcess[] {
@@ -111,9 +114,11 @@ class Supervised {
     return { name, pid, restarts: this.#restarts, script: command[1] ?? command[0] };
   }
 
-  async start(): Promise<void> {
+  async start(): Promise<number> {
     await this.#launch();
+    const readyAfterMs = performance.now() - this.#startedAt;
     void this.#keepAlive();
+    return readyAfterMs;
   }
 
   async stop(): Promise<void> {

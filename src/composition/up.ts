@@ -61,23 +61,34 @@ export async function startStack(options: UpOptions): Promise<RunningStack> {
     await supervisor.stop();
     removeUpFile(stack);
   };
+  const timesMs = new Map<string, number>();
+  const start = async (definition: ProcessDefinition) => {
+    timesMs.set(definition.name, await supervisor.start(definition));
+  };
   try {
     writeConfigurations(stack, { ...process.env, ...options.environment });
     for (const definition of emulators(stack, options.environment)) {
       onStep(`starting ${definition.name}`);
-      await supervisor.start(definition);
+      await start(definition);
     }
     onStep('creating databases, containers and pools');
     await options.provision();
     onStep('starting the workers and the API');
-    await Promise.all(workers(stack, options.environment).map((definition) => supervisor.start(definition)));
+    await Promise.all(workers(stack, options.environment).map(start));
   } catch (error) {
     await stop();
     throw error;
   }
   ready = true;
   record();
+  onStep(startTimesText(timesMs));
   return { stop, processes: () => supervisor.running() };
+}
+
+/** In the order in which they became ready. The workers start side by side: their times are not to be added up. */
+function startTimesText(timesMs: ReadonlyMap<string, number>): string {
+  const times = [...timesMs].map(([name, ms]) => `${name} ${(ms / 1000).toFixed(1)} s`);
+  return `ready after: ${times.join(', ')}`;
 }
 
 /** Names a module that runs tasks inside the Batch emulator: for benches of the road without task processes. */

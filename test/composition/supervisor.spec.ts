@@ -88,6 +88,13 @@ describe('the supervisor', function () {
     assert.match(await readFile(join(folder, 'logs', 'one.log'), 'utf8'), /"ready":true/);
   });
 
+  it('says how long a process took to be ready', async () => {
+    const late = `setTimeout(() => console.log(JSON.stringify({ ready: true })), 400); setInterval(() => undefined, 1000);`;
+    const startedAt = performance.now();
+    const readyAfterMs = await supervisor.start(await processOf('late', late));
+    assert.ok(readyAfterMs >= 400 && readyAfterMs <= performance.now() - startedAt, `${readyAfterMs} ms`);
+  });
+
   it('starts what was killed again at once, and says so', async () => {
     await supervisor.start(await processOf('one', OBEDIENT));
     const { pid } = supervisor.running()[0]!;
