@@ -1,4 +1,4 @@
-metadata description = 'Key Vault, for the few secrets that no identity replaces: credentials of labeling partners.'
+metadata description = 'Key Vault, empty: identities replace every secret so far. For credentials that partners hand us; decision 0073.'
 
 @description('Required. Region.')
 param location string
