@@ -9,19 +9,28 @@ export const COST_INPUTS = {
   slotsPerNode: 8,
   /** US dollars per gigabyte (10⁹ bytes) and month in the hot tier: the price `storageHotZrs`. */
   gigabyteMonth: 0.026,
+  /** The same in the Archive tier, where the archive goes the day after: the price `storageArchiveGrs`. */
+  archivedGigabyteMonth: 0.00299,
 } as const;
 
 const HOUR_MS = 3_600_000;
 const GIGABYTE = 1e9;
 
-/** In US dollars. `taskMs`: time that tasks held a slot, added up; `outputBytes`: what they wrote. */
+/**
+ * In US dollars. `taskMs`: time that tasks held a slot, added up; `outputBytes`: what they wrote or copied, of which
+ * `archivedBytes` into the archive.
+ */
 export function costEstimateOf({
   taskMs,
   outputBytes,
+  archivedBytes,
 }: {
   readonly taskMs: number;
   readonly outputBytes: number;
+  readonly archivedBytes: number;
 }): number {
-  const { nodeHour, slotsPerNode, gigabyteMonth } = COST_INPUTS;
-  return ((taskMs / HOUR_MS) * nodeHour) / slotsPerNode + (outputBytes / GIGABYTE) * gigabyteMonth;
+  const { nodeHour, slotsPerNode, gigabyteMonth, archivedGigabyteMonth } = COST_INPUTS;
+  const slots = ((taskMs / HOUR_MS) * nodeHour) / slotsPerNode;
+  const stored = (outputBytes - archivedBytes) * gigabyteMonth + archivedBytes * archivedGigabyteMonth;
+  return slots + stored / GIGABYTE;
 }

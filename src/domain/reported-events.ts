@@ -17,6 +17,7 @@ export const REPORTED_EVENTS = {
       'taskCount',
       'taskMs',
       'outputFileCount',
+      // With what was copied into Raw and Archive, whose files no task lists as its results.
       'outputBytes',
       'outputRows',
       'lostRecords',

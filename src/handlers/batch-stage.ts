@@ -24,6 +24,7 @@ import {
   type TaskFailure,
   workFolderOf,
 } from '#domain/stage-plan.ts';
+import type { CopiedBytes } from '#domain/stages/copy.ts';
 import { TASK_CONFIGURATION_VARIABLE } from '#domain/task-configuration.ts';
 import { isCustodyWork, type Reason, type Stage, type TaskedWork } from '#domain/vocabulary.ts';
 import {
@@ -49,6 +50,13 @@ export interface BatchStage<T extends CommandType> {
   plan(command: Envelope<T>, place: RunPlace): Promise<StagePlan>;
   /** Called when every task has ended well. The events end the attempt, in their order. */
   conclude(command: Envelope<T>, run: EndedRun): Promise<readonly StageEvent[]>;
+  /**
+   * Asked before there is a plan. `later`: what the work needs is not there yet, and the command has been sent to come
+   * again by itself.
+   */
+  prepare?(command: Envelope<T>): Promise<'ready' | 'later'>;
+  /** What the tasks have copied and do not list as their files. Absent: nothing. */
+  copiedBytes?(command: Envelope<T>, tasks: readonly EndedTask[]): CopiedBytes;
   /** For work whose attempts the saga does not count: how often it is tried before a person must look. */
   readonly attemptsMax?: number;
   /** For such work: what is said when no attempt is left. Absent: the message becomes a dead letter. */
@@ -74,6 +82,7 @@ export interface BatchStagePorts {
 /** The time a task gets again after it failed by itself, before its failure counts. */
 const TASK_RETRIES_MAX = 2;
 const PARALLEL_BLOBS = 32;
+const NOTHING_COPIED: CopiedBytes = { copiedBytes: 0, archivedBytes: 0 };
 
 /** Handles the stage's command and `landfall.stage.conclude.v1`. */
 export function batchStageHandler<T extends CommandType>(
@@ -92,7 +101,9 @@ export function batchStageHandler<T extends CommandType>(
   };
 }
 
-interface AnyStage extends Omit<BatchStage<CommandType>, 'plan' | 'conclude' | 'giveUp'> {
+interface AnyStage extends Pick<BatchStage<CommandType>, 'work' | 'command' | 'attemptsMax'> {
+  prepare?(command: Envelope): Promise<'ready' | 'later'>;
+  copiedBytes?(command: Envelope, tasks: readonly EndedTask[]): CopiedBytes;
   plan(command: Envelope, place: RunPlace): Promise<StagePlan>;
   conclude(command: Envelope, run: EndedRun): Promise<readonly StageEvent[]>;
   giveUp?(command: Envelope, reason: Reason): readonly StageEvent[];
@@ -110,6 +121,7 @@ async function startRun(
   await terminateEarlierAttempt(stage, ports, command, attempt);
   let plan: StagePlan;
   try {
+    if ((await stage.prepare?.(command)) === 'later') return;
     plan = await keptPlan(stage, ports, command, place);
   } catch (error) {
     if (!(error instanceof TerminalFailure)) throw error;
@@ -227,34 +239,39 @@ async function concludeRun(
     return failRun(stage, ports, command, place, failureOf(error), run);
   }
   await endRun(ports, command, place, conclusion, run);
-  reportConclusion(ports, command, place, run, tasks);
+  reportConclusion(stage, ports, command, place, run, tasks);
 }
 
 function reportConclusion(
+  stage: AnyStage,
   ports: BatchStagePorts,
-  { fleet }: Envelope,
-  { measurementId, generation, stage, attempt }: RunPlace,
+  command: Envelope,
+  place: RunPlace,
   run: StageRun,
   tasks: readonly EndedTask[],
 ): void {
+  const { measurementId, generation, attempt } = place;
   const results = tasks.map((task) => task.result);
   const taskMs = results.reduce((sum, { timingsMs }) => sum + (timingsMs['total'] ?? 0), 0);
   const files = results.flatMap((result) => result.files);
-  const output = outputOf(files);
+  const { copiedBytes, archivedBytes } = stage.copiedBytes?.(command, tasks) ?? NOTHING_COPIED;
+  const written = outputOf(files);
+  const outputBytes = written.outputBytes + copiedBytes;
   const loss = lossOfTasks(tasks);
   report(
     ports.telemetry,
     'stage.concluded',
-    { measurementId, fleet, generation, stage, attempt },
+    { measurementId, fleet: command.fleet, generation, stage: place.stage, attempt },
     {
       durationMs: ports.clock.now().getTime() - new Date(run.createdAt).getTime(),
       taskCount: run.taskCount,
       taskMs,
       outputFileCount: files.length,
-      ...output,
+      outputBytes,
+      outputRows: written.outputRows,
       lostRecords: loss.records,
       lostBytes: loss.bytes,
-      costEstimate: costEstimateOf({ taskMs, outputBytes: output.outputBytes }),
+      costEstimate: costEstimateOf({ taskMs, outputBytes, archivedBytes }),
     },
   );
 }

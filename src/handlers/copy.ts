@@ -1,7 +1,7 @@
 import { BlockLedger } from '#domain/block-ledger.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import { totalLoss } from '#domain/stage-plan.ts';
-import { planCopy, rawDataStreamOf, rawFilesOf, rawFolderOf } from '#domain/stages/copy.ts';
+import { copiedBytesOf, planCopy, rawDataStreamOf, rawFilesOf, rawFolderOf } from '#domain/stages/copy.ts';
 import type { BatchStage } from './batch-stage.ts';
 import { lastEndOf, writeDataStreamManifest } from './data-stream-manifest.ts';
 import { readPinnedJson } from './run-papers.ts';
@@ -14,6 +14,8 @@ export function copyStage(ports: { readonly blobs: BlobStore }): BatchStage<'lan
     command: 'landfall.measurement.copy.v1',
 
     plan: (command) => Promise.resolve(planCopy(command.data)),
+
+    copiedBytes: (command, tasks) => copiedBytesOf(command.data.archive, tasks),
 
     async conclude(command, run) {
       const { measurementId, generation, stage, attempt, ledger, raw, archive } = command.data;

@@ -43,8 +43,6 @@ export function custodyHandler(ports: CustodyPorts): (message: Envelope) => Prom
       case 'landfall.measurement.quarantine.v1':
         return quarantine(message);
       case 'landfall.measurement.restore.v1':
-        if (message.data.from === 'archive' && !(await isRehydrated(ports, message)))
-          return askAgainLater(ports, message);
         return restore(message);
       case 'landfall.duplicate.remove.v1':
         return removeDuplicate(message);
@@ -115,6 +113,12 @@ function restoreWork(ports: CustodyPorts): BatchStage<'landfall.measurement.rest
     work: 'restore',
     command: 'landfall.measurement.restore.v1',
     attemptsMax: ATTEMPTS_MAX,
+
+    async prepare(command) {
+      if (command.data.from !== 'archive' || (await isRehydrated(ports, command))) return 'ready';
+      await askAgainLater(ports, command);
+      return 'later';
+    },
 
     async plan(command) {
       const { from, locations, recording } = command.data;

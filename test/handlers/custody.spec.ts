@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import type { Envelope } from '#domain/messages.ts';
 import type { BlobReference, Recording } from '#domain/vocabulary.ts';
 import { batchStageHandler } from '#handlers/batch-stage.ts';
@@ -191,6 +192,38 @@ describe('custody', () => {
     await conclude();
     assert.deepEqual(await bench.paths('landing', 'recordings', 'back/'), ['back/a.bin']);
     assert.deepEqual(await bench.paths('archive'), ['m1/a.bin'], 'the archive keeps its copy');
+  });
+
+  it('that may not ask blobs back from the Archive tier says so once, with the reason', async () => {
+    const { bench, recording, handle } = await landed();
+    const archive = { account: 'archive', container: 'recordings', path: 'm1/' };
+    await bench.put({ ...archive, path: 'm1/a.bin' }, Uint8Array.of(1, 2, 3));
+    await bench.blobs.setTier({ ...archive, path: 'm1/a.bin' }, 'Archive');
+    bench.blobs.setTier = async () => {
+      throw new TerminalFailure('access-denied', 'the tier of m1/a.bin may not be changed');
+    };
+    const command = restoreOf(bench, recording, 'archive', archive);
+    await handle(command);
+    await handle(command);
+    const [failed, ...further] = bench.said('landfall.restore.failed.v1');
+    assert.equal(failed?.data.reason.code, 'access-denied');
+    assert.equal(failed.data.number, 1);
+    assert.deepEqual(further, []);
+    assert.equal(bench.sent.filter(({ destination }) => destination.name === 'custody').length, 0);
+  });
+
+  it('leaves it to redelivery when the Archive tier does not answer', async () => {
+    const { bench, recording, handle } = await landed();
+    const archive = { account: 'archive', container: 'recordings', path: 'm1/' };
+    await bench.put({ ...archive, path: 'm1/a.bin' }, Uint8Array.of(1, 2, 3));
+    await bench.blobs.setTier({ ...archive, path: 'm1/a.bin' }, 'Archive');
+    bench.blobs.setTier = async () => {
+      throw new RetryableFailure('dependency-unavailable', 'storage is busy');
+    };
+    await assert.rejects(handle(restoreOf(bench, recording, 'archive', archive)), {
+      code: 'dependency-unavailable',
+    });
+    assert.deepEqual(bench.said('landfall.restore.failed.v1'), []);
   });
 
   it('can be ordered again in the same generation, and says so again', async () => {

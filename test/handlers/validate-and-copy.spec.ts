@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { BlockLedger } from '#domain/block-ledger.ts';
+import { costEstimateOf } from '#domain/cost-estimate.ts';
 import type { Envelope } from '#domain/messages.ts';
 import { DataStreamManifest } from '#domain/result-manifest.ts';
 import type { Recording } from '#domain/vocabulary.ts';
@@ -226,6 +227,27 @@ describe('copying', () => {
     );
     assert.deepEqual(await bench.blobs.read({ ...raw.locations[0]!, path: `${folder}sub/a.bag` }), bag);
     assert.equal(manifest.files[1]?.recording?.format, 'rosbag');
+  });
+
+  it('reports what it put into Raw and Archive as its output, at what it costs to keep', async () => {
+    const { bench, command, handle, conclude, archive } = await validatedBench({
+      'a.bin': new Uint8Array(5000),
+    });
+    const reported: { readonly name: string; readonly numbers: Readonly<Record<string, number>> }[] = [];
+    bench.telemetry.event = (name, _dimensions, numbers) => {
+      reported.push({ name, numbers: numbers ?? {} });
+    };
+    await handle(command);
+    await bench.runTasks();
+    await conclude();
+    const { numbers } = reported.find(({ name }) => name === 'stage.concluded')!;
+    let archivedBytes = 0;
+    for await (const { sizeBytes } of bench.blobs.list(archive)) archivedBytes += sizeBytes;
+    assert.ok(archivedBytes > 5000, 'the manifest is copied too');
+    const outputBytes = 2 * archivedBytes;
+    assert.equal(numbers['outputBytes'], outputBytes);
+    const kept = costEstimateOf({ taskMs: 0, outputBytes, archivedBytes });
+    assert.ok(numbers['costEstimate']! >= kept, 'and the time of its tasks');
   });
 
   it('copies nothing again that is already there, block for block', async () => {

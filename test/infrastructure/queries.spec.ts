@@ -99,7 +99,10 @@ describe('the cost a stage reports', () => {
     const { prices } = readCostInputs();
     assert.equal(COST_INPUTS.nodeHour, prices['node']?.amount);
     assert.equal(COST_INPUTS.gigabyteMonth, prices['storageHotZrs']?.amount);
-    assert.ok(Math.abs(costEstimateOf({ taskMs: 8 * 3_600_000, outputBytes: 1e9 }) - (0.452 + 0.026)) < 1e-9);
+    assert.equal(COST_INPUTS.archivedGigabyteMonth, prices['storageArchiveGrs']?.amount);
+    const taskMs = 8 * 3_600_000;
+    const copied = costEstimateOf({ taskMs, outputBytes: 3e9, archivedBytes: 1e9 });
+    assert.ok(Math.abs(copied - (0.452 + 2 * 0.026 + 0.00299)) < 1e-9);
   });
 
   it('has as many slots on a node as the pools of the environments', () => {

@@ -2,7 +2,14 @@ import type { LedgerFile } from '../block-ledger.ts';
 import type { DataOf } from '../messages.ts';
 import type { ResultFile } from '../result-manifest.ts';
 import { definitionOf } from '../stage-graph.ts';
-import { below, type PlannedDataStream, type PlannedTask, type StagePlan } from '../stage-plan.ts';
+import {
+  below,
+  type EndedTask,
+  type PlannedDataStream,
+  type PlannedTask,
+  type StagePlan,
+} from '../stage-plan.ts';
+import { CopyFacts, CopyTask } from '../tasks/copy-task.ts';
 import type { BlobLocation } from '../vocabulary.ts';
 
 /** Landing to Raw, Landing to Archive, remove from Landing: three tasks, the last only after the other two. */
@@ -27,6 +34,26 @@ export function planCopy(command: DataOf<'landfall.measurement.copy.v1'>): Stage
     ],
     dataStream: rawDataStreamOf(command),
   };
+}
+
+export interface CopiedBytes {
+  /** Into all zones, those that were there already from an earlier attempt included. */
+  readonly copiedBytes: number;
+  /** Of these, into the archive. */
+  readonly archivedBytes: number;
+}
+
+/** What the tasks of a copy have put into Raw and Archive. */
+export function copiedBytesOf(archive: BlobLocation, tasks: readonly EndedTask[]): CopiedBytes {
+  const copies = tasks.flatMap(({ planned, result }) => {
+    const work = CopyTask.shape.work.parse(planned.own['work']);
+    if (work.action !== 'copy') return [];
+    const { account, container, path } = work.target;
+    const isArchive = account === archive.account && container === archive.container && path === archive.path;
+    return [{ isArchive, sizeBytes: CopyFacts.parse(result.facts).sizeBytes }];
+  });
+  const sumOf = (of: typeof copies) => of.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return { copiedBytes: sumOf(copies), archivedBytes: sumOf(copies.filter(({ isArchive }) => isArchive)) };
 }
 
 export function rawDataStreamOf({ raw }: DataOf<'landfall.measurement.copy.v1'>): PlannedDataStream {
