@@ -1,6 +1,7 @@
 // Writes what is derived from the code: JSON Schemas of all messages, the AsyncAPI and OpenAPI documents, the stage
 // graph in docs/ARCHITECTURE.md, the telemetry page, and what Bicep reads of Service Bus, Cosmos DB and storage.
 // `--check` writes nothing and fails when a file is not what it would write.
+
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CONTAINERS, indexingPolicyOf } from '#adapters/azure/cosmos/containers.ts';
@@ -10,6 +11,7 @@ import { asyncApiDocument } from '#adapters/published/asyncapi.ts';
 import { messageSchemas } from '#adapters/published/message-schemas.ts';
 import { stageGraphMarkdown } from '#adapters/published/stage-graph-diagram.ts';
 import { queriesMarkdown, reportedMarkdown } from '#adapters/published/telemetry-page.ts';
+import type { Grant } from '#composition/deployment/grant.ts';
 import { containersOfZone, OPERATIONS_CONTAINERS } from '#composition/zone-containers.ts';
 import { ZONES } from '#domain/vocabulary.ts';
 import { readCostInputs } from './cost-model.ts';
@@ -58,15 +60,6 @@ function cosmosContainers(): object {
 function zoneContainers(): object {
   const ofZones = Object.fromEntries(ZONES.map((zone) => [zone, containersOfZone(zone)]));
   return { ...ofZones, operations: OPERATIONS_CONTAINERS };
-}
-
-interface Grant {
-  readonly identity: string;
-  readonly role: string;
-  readonly service: string;
-  readonly zones?: readonly string[];
-  readonly queue?: string;
-  readonly why: string;
 }
 
 const SCOPES: Readonly<Record<string, string>> = {

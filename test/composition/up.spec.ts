@@ -13,6 +13,13 @@ import type { UpFile } from '#composition/up-file.ts';
 const LANDFALL = join(import.meta.dirname, '..', '..', 'bin', 'landfall');
 const UP_WITHIN_MS = 120_000;
 const PROCESSES = ['service-bus', 'cosmos', 'event-grid', 'storage', 'batch', 'saga', 'handlers', 'api'];
+/** One line that says of each process how long it took; the last three start side by side. */
+const START_TIMES = new RegExp(
+  `ready after: ${PROCESSES.slice(0, 5)
+    .map((name) => `${name} \\d+\\.\\d s, `)
+    .join('')}(\\w+ \\d+\\.\\d s(, |$)){3}`,
+  'm',
+);
 const VIN = 'WVWZZZ1KZ6W000007';
 
 interface Place {
@@ -59,7 +66,7 @@ describe('landfall up', function () {
       for (const stream of [child.stdout, child.stderr])
         stream.on('data', (chunk: Buffer) => {
           output += chunk.toString();
-          if (!output.includes('Landfall is up.')) return;
+          if (!output.includes('Landfall is up.') || !START_TIMES.test(output)) return;
           clearTimeout(timer);
           resolve();
         });

@@ -1,16 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import type { Grant } from '#composition/deployment/grant.ts';
 import { ZONES } from '#domain/vocabulary.ts';
 import { bicepSources, resourcesOf } from './bicep-source.ts';
-
-interface Grant {
-  readonly identity: string;
-  readonly role: string;
-  readonly service: string;
-  readonly zones?: readonly string[];
-  readonly queue?: string;
-  readonly why: string;
-}
 
 const grants: readonly Grant[] = JSON.parse(readFileSync('bicep/access.json', 'utf8'));
 const roles: Readonly<Record<string, string>> = JSON.parse(

@@ -1,8 +1,10 @@
 // Resource Manager as a subscription with one healthy environment would answer, on loopback. A spec breaks it by
 // changing `resources`: a resource is at its id, its children in lists below it.
+
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Grant } from '#composition/deployment/grant.ts';
 
 export const SUBSCRIPTION_ID = '33333333-3333-3333-3333-333333333333';
 export const GROUP = 'landfall-dev';
@@ -263,14 +265,6 @@ function batch(manager: FakeResourceManager, endpoint: string): void {
 
 function taskImage(task: string): string {
   return `imagesx.azurecr.io/landfall/${task}@sha256:${task}`;
-}
-
-interface Grant {
-  readonly identity: string;
-  readonly role: string;
-  readonly service: string;
-  readonly zones?: readonly string[];
-  readonly queue?: string;
 }
 
 const SCOPE_OF: Readonly<Record<string, string>> = {

@@ -2,15 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { ResourceManager } from '#adapters/azure/deployment/resource-manager.ts';
 import type { Finding } from '#adapters/cli/findings.ts';
 import { API_VERSIONS, type DeployedEnvironment, isSame, type ResourceType } from './environment.ts';
-
-/** A row of bicep/access.json, which Bicep makes the assignments from and the documentation is generated from. */
-interface Grant {
-  readonly identity: string;
-  readonly role: string;
-  readonly service: string;
-  readonly zones?: readonly string[];
-  readonly queue?: string;
-}
+import type { Grant } from './grant.ts';
 
 interface Assignment {
   readonly principalId: string;
