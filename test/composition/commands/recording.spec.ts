@@ -20,6 +20,7 @@ interface Extracted {
   }[];
   readonly files: readonly string[];
   readonly loss: { readonly records: number };
+  readonly can?: { readonly framesDecoded: number; readonly framesUnknown: number };
   readonly downsampling?: readonly { readonly topic: string; readonly ratio: number }[];
 }
 
@@ -165,6 +166,50 @@ describe('landfall inspect and extract', function () {
     );
   });
 
+  it('extract of a damaged recording ends with 0 and tables of what is intact, and counts the loss', async () => {
+    const cut = join(folder, 'cut-for-extract.bag');
+    writeFileSync(cut, readFileSync(bag).subarray(0, 500_000));
+    const { code, out, errors } = await landfall(
+      'extract',
+      cut,
+      '--json',
+      '--topics',
+      '/imu/data',
+      '--out',
+      join(folder, 'cut'),
+    );
+    assert.equal(code, 0, errors);
+    const { tables, loss } = JSON.parse(out) as Extracted;
+    const [imu] = tables;
+    assert.ok(imu !== undefined && imu.rows > 0 && imu.rows < messageCounts['/imu/data']!);
+    assert.ok(loss.records > 0);
+  });
+
+  it('extract decodes with the database of a bus only the frames of that bus', async () => {
+    const database = join(folder, 'demo.dbc');
+    const [own, other] = await Promise.all(
+      ['powertrain', '7'].map((bus) =>
+        extracted(
+          '--out',
+          join(folder, `bus-${bus}`),
+          '--topics',
+          '/can/powertrain',
+          '--dbc',
+          `${bus}=${database}`,
+        ),
+      ),
+    );
+    const names = own!.tables.map((table) => table.name);
+    assert.ok(names.includes('powertrain.VEHICLE_DYNAMICS'), names.join());
+    assert.ok(own!.can!.framesDecoded > 0);
+    assert.deepEqual(
+      other!.tables.map((table) => table.name),
+      ['/can/powertrain'],
+    );
+    assert.equal(other!.can!.framesDecoded, 0);
+    assert.ok(other!.can!.framesUnknown > 0);
+  });
+
   it('a way in metres thins what the vehicle saw while it stood', async () => {
     const out = join(folder, 'way');
     const result = await extracted(
@@ -183,6 +228,7 @@ describe('landfall inspect and extract', function () {
   const wrong: readonly (readonly [string, number, RegExp, readonly string[]])[] = [
     ['a file that is no recording', 4, /none of a known recording/, ['inspect', LANDFALL]],
     ['a file that is not there', 4, /there is no such file/, ['inspect', join(folder, 'nothing.bag')]],
+    ['extract of no recording', 4, /none of a known recording/, ['extract', LANDFALL, '--out', folder]],
     ['a folder', 4, /it is a folder/, ['inspect', folder]],
     [
       'an unknown topic',
