@@ -1,4 +1,5 @@
 import type { ByteSink } from '../byte-source.ts';
+import { GrowingBytes } from '../growing-bytes.ts';
 import { crc32 } from './crc32.ts';
 import { MCAP_MAGIC, MESSAGE_PREFIX_BYTES, Opcode, RECORD_PREFIX_BYTES } from './records.ts';
 
@@ -229,19 +230,15 @@ interface NewMessage {
   readonly data: Uint8Array;
 }
 
-/** The records of a chunk in one growing buffer; messages are written into it without a copy in between. */
-class OpenChunk {
-  sizeBytes = 0;
+/** The records of a chunk, and where its messages begin. */
+class OpenChunk extends GrowingBytes {
   startTimeNs = 0n;
   endTimeNs = 0n;
   /** Message index entries by channel: log time and offset in the chunk, one after the other. */
   readonly entries = new Map<number, bigint[]>();
-  #bytes = new Uint8Array(CHUNK_BYTES);
-  #view = new DataView(this.#bytes.buffer);
 
-  append(part: Uint8Array): void {
-    const at = this.#reserve(part.length);
-    this.#bytes.set(part, at);
+  constructor() {
+    super(CHUNK_BYTES);
   }
 
   addMessage({ channelId, sequence, logTimeNs, publishTimeNs, data }: NewMessage): void {
@@ -250,31 +247,15 @@ class OpenChunk {
     const entries = this.entries.get(channelId) ?? [];
     if (entries.length === 0) this.entries.set(channelId, entries);
     entries.push(logTimeNs, BigInt(this.sizeBytes));
-    const at = this.#reserve(RECORD_PREFIX_BYTES + MESSAGE_PREFIX_BYTES + data.length);
+    const at = this.reserve(RECORD_PREFIX_BYTES + MESSAGE_PREFIX_BYTES + data.length);
     const content = at + RECORD_PREFIX_BYTES;
-    this.#bytes[at] = Opcode.message;
-    this.#view.setBigUint64(at + 1, BigInt(MESSAGE_PREFIX_BYTES + data.length), true);
-    this.#view.setUint16(content, channelId, true);
-    this.#view.setUint32(content + 2, sequence, true);
-    this.#view.setBigUint64(content + 6, logTimeNs, true);
-    this.#view.setBigUint64(content + 14, publishTimeNs, true);
-    this.#bytes.set(data, content + MESSAGE_PREFIX_BYTES);
-  }
-
-  bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.sizeBytes);
-  }
-
-  #reserve(lengthBytes: number): number {
-    const at = this.sizeBytes;
-    if (at + lengthBytes > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, at + lengthBytes));
-      larger.set(this.#bytes.subarray(0, at));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    }
-    this.sizeBytes = at + lengthBytes;
-    return at;
+    this.buffer[at] = Opcode.message;
+    this.view.setBigUint64(at + 1, BigInt(MESSAGE_PREFIX_BYTES + data.length), true);
+    this.view.setUint16(content, channelId, true);
+    this.view.setUint32(content + 2, sequence, true);
+    this.view.setBigUint64(content + 6, logTimeNs, true);
+    this.view.setBigUint64(content + 14, publishTimeNs, true);
+    this.buffer.set(data, content + MESSAGE_PREFIX_BYTES);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ByteSink } from '../byte-source.ts';
+import { GrowingBytes } from '../growing-bytes.ts';
 import { BAG_MAGIC, Op } from './record.ts';
 
 export interface RosbagWriterOptions {
@@ -113,16 +114,12 @@ const CONNECTION_AT = 4 + 4 + 5;
 const TIME_AT = 4 + 13 + 8 + 4 + 5;
 const MESSAGE_HEADER_BYTES = 13 + 8 + 17;
 
-/** The records of a chunk in one growing buffer; messages are written into it without a copy in between. */
-class OpenChunk {
-  sizeBytes = 0;
+/** The records of a chunk, and where its messages begin. */
+class OpenChunk extends GrowingBytes {
   readonly entries = new Map<number, IndexEntry[]>();
-  #bytes = new Uint8Array(CHUNK_BYTES);
-  #view = new DataView(this.#bytes.buffer);
 
-  append(part: Uint8Array): void {
-    const at = this.#reserve(part.length);
-    this.#bytes.set(part, at);
+  constructor() {
+    super(CHUNK_BYTES);
   }
 
   addMessage(connection: number, timeNs: bigint, message: Uint8Array): void {
@@ -130,29 +127,13 @@ class OpenChunk {
     const entry = { timeNs, offset: this.sizeBytes };
     if (entries === undefined) this.entries.set(connection, [entry]);
     else entries.push(entry);
-    const at = this.#reserve(MESSAGE_FRONT.length + message.length);
-    this.#bytes.set(MESSAGE_FRONT, at);
-    this.#bytes.set(message, at + MESSAGE_FRONT.length);
-    this.#view.setUint32(at + CONNECTION_AT, connection, true);
-    this.#view.setUint32(at + TIME_AT, Number(timeNs / 1_000_000_000n), true);
-    this.#view.setUint32(at + TIME_AT + 4, Number(timeNs % 1_000_000_000n), true);
-    this.#view.setUint32(at + 4 + MESSAGE_HEADER_BYTES, message.length, true);
-  }
-
-  bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.sizeBytes);
-  }
-
-  #reserve(lengthBytes: number): number {
-    const at = this.sizeBytes;
-    if (at + lengthBytes > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#bytes.length * 2, at + lengthBytes));
-      larger.set(this.#bytes.subarray(0, at));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    }
-    this.sizeBytes = at + lengthBytes;
-    return at;
+    const at = this.reserve(MESSAGE_FRONT.length + message.length);
+    this.buffer.set(MESSAGE_FRONT, at);
+    this.buffer.set(message, at + MESSAGE_FRONT.length);
+    this.view.setUint32(at + CONNECTION_AT, connection, true);
+    this.view.setUint32(at + TIME_AT, Number(timeNs / 1_000_000_000n), true);
+    this.view.setUint32(at + TIME_AT + 4, Number(timeNs % 1_000_000_000n), true);
+    this.view.setUint32(at + 4 + MESSAGE_HEADER_BYTES, message.length, true);
   }
 }
 
