@@ -100,8 +100,10 @@ export function inspectionText(name: string, inspection: Inspection): string {
 
 function damageLines(loss: Inspection['loss']): readonly string[] {
   if (loss.records === 0 && loss.bytes === 0 && loss.reasons.length === 0) return ['  damage    none'];
+  const records = loss.records === 1 ? '1 record' : `${loss.records.toLocaleString('en')} records`;
+  const isWhole = loss.records === 0 && loss.bytes === 0;
   return [
-    `  damage    ${loss.records.toLocaleString('en')} records and ${bytesText(loss.bytes)} could not be read`,
+    `  damage    ${isWhole ? 'no rows lost, but:' : `${records} and ${bytesText(loss.bytes)} could not be read`}`,
     ...loss.reasons.slice(0, 10).map((reason) => `            ${reason}`),
     ...(loss.reasons.length > 10 ? [`            and ${loss.reasons.length - 10} further reasons`] : []),
   ];

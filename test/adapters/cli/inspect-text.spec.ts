@@ -35,6 +35,17 @@ describe('what inspect says to people', () => {
     for (const [text, rateHz] of Object.entries(texts)) assert.equal(rateText(rateHz), text);
   });
 
+  it('tells lost rows from what is only worth knowing', () => {
+    const damage = (records: number, bytes: number) => {
+      const summary = { format: 'mdf4', version: '4.30', sizeBytes: 1, tables: [], properties: {} } as const;
+      const loss = { records, bytes, reasons: ['channel x is a union'] };
+      return inspectionText('a.mf4', { summary: { ...summary, attachments: [] }, tables: [], loss });
+    };
+    assert.match(damage(0, 0), /damage {4}no rows lost, but:\n +channel x is a union/);
+    assert.match(damage(1, 1500), /damage {4}1 record and 1\.5 KB could not be read\n/);
+    assert.match(damage(2000, 0), /damage {4}2,000 records and 0 B could not be read\n/);
+  });
+
   it('says that the file has no date, instead of letting 1970 pass for one', () => {
     const inspection = (startTimeNs: bigint): Inspection => ({
       summary: {
