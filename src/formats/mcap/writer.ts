@@ -1,5 +1,4 @@
-import type { ByteSink } from '../byte-source.ts';
-import { GrowingBytes } from '../growing-bytes.ts';
+import { type ByteSink, GrowingBytes } from '../byte-source.ts';
 import { crc32 } from './crc32.ts';
 import { MCAP_MAGIC, MESSAGE_PREFIX_BYTES, Opcode, RECORD_PREFIX_BYTES } from './records.ts';
 

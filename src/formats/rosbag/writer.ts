@@ -1,5 +1,4 @@
-import type { ByteSink } from '../byte-source.ts';
-import { GrowingBytes } from '../growing-bytes.ts';
+import { type ByteSink, GrowingBytes } from '../byte-source.ts';
 import { BAG_MAGIC, Op } from './record.ts';
 
 export interface RosbagWriterOptions {
