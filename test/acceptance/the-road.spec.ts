@@ -6,12 +6,16 @@ import { basename, join } from 'node:path';
 import { ServiceBusClient } from '@azure/service-bus';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { DeltaFleetTables } from '#adapters/delta/delta-fleet-tables.ts';
 import { DEMO_DRIVE } from '#adapters/drive-simulator/drive.ts';
 import { DEMO_DBC, writeDriveBag } from '#adapters/drive-simulator/drive-bag.ts';
 import { openFileByteSink } from '#adapters/file/file-byte-sink.ts';
+import { SystemClock } from '#adapters/node/system-clock.ts';
 import { ParquetTableReader } from '#adapters/parquet/parquet-table-reader.ts';
 import { readSettings } from '#composition/settings.ts';
 import { blobStoreOf } from '#composition/storage.ts';
+import { TABLES_CONTAINER } from '#composition/zone-containers.ts';
+import { FLEET_TABLE_KINDS } from '#domain/fleet-tables.ts';
 import type { MeasurementStatus } from '#domain/measurement-status.ts';
 import { recordingOrSkip } from '#test/support/recordings.ts';
 import { type RunningStack, startRunningStack } from './running-stack.ts';
@@ -315,6 +319,21 @@ describe('the road', function () {
       .filter((stream) => stream.kind === 'synchronized')
       .map((stream) => stream.state);
     assert.deepEqual(states.toSorted(), ['Completed', 'Superseded']);
+  });
+
+  it('the tables of the fleet hold what the rerun made, and nothing of the run before it', async () => {
+    const blobs = blobStoreOf(readSettings({ ...(await exported()) }));
+    const ports = { blobs, clock: new SystemClock(), storedColumns: () => [] };
+    for (const kind of FLEET_TABLE_KINDS)
+      await eventually(`the second generation among the ${kind}`, async () => {
+        const files = await new DeltaFleetTables(ports, TABLES_CONTAINER).files({
+          account: kind,
+          fleet: 'default',
+          kind,
+        });
+        const own = files.filter(({ measurementId }) => measurementId === demoMeasurementId);
+        return own.length === 1 && own[0]?.generation === 2 ? own : undefined;
+      });
   });
 
   it('other teams got every event of all this, valid against its published schema', async () => {
