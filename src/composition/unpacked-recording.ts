@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DecompressionError } from '#adapters/compression/decompressors.ts';
+import { DecompressionError } from '#adapters/compression/decompression-error.ts';
 import { type Unpacked, unpackZstd } from '#adapters/compression/unpack-zstd.ts';
 import { byteSourceOfFile, type FileByteSource } from '#adapters/file/file-byte-source.ts';
 import type { ByteSource } from '#formats/byte-source.ts';

@@ -3,12 +3,8 @@ import { constants, inflate, zstdDecompress, zstdDecompressSync } from 'node:zli
 import type Bzip2 from '@foxglove/wasm-bz2';
 import { decompressFrameSync, uncompressSync } from 'lz4-napi';
 import type { Compression, Decompressors } from '#formats/recording-reader.ts';
+import { DecompressionError } from './decompression-error.ts';
 import { lz4BlockContentBytes, lz4FrameContentBytes, lz4WholeBlocks } from './lz4-size.ts';
-
-/** Compressed bytes that are damaged, or that would become more than they may. */
-export class DecompressionError extends Error {
-  override readonly name = 'DecompressionError';
-}
 
 const inflateLater = promisify(inflate);
 const zstdDecompressLater = promisify(zstdDecompress);

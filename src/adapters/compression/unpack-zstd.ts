@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import type { ByteSource } from '#formats/byte-source.ts';
-import { DecompressionError } from './decompressors.ts';
+import { DecompressionError } from './decompression-error.ts';
 
 const ZSTD_MAGIC = 0xfd2fb528;
 /** RFC 8878, section 3.1.2: sixteen magic numbers of frames that hold nothing for a decompressor. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { deflateSync, zstdCompressSync } from 'node:zlib';
 import { compressFrameSync, compressSync } from 'lz4-napi';
 import { compressLz4Frame, compressZstd } from '#adapters/compression/compressors.ts';
-import { createDecompressors, DecompressionError } from '#adapters/compression/decompressors.ts';
+import { DecompressionError } from '#adapters/compression/decompression-error.ts';
+import { createDecompressors } from '#adapters/compression/decompressors.ts';
 import type { Compression } from '#formats/recording-reader.ts';
 
 const decompressors = createDecompressors();
