@@ -11,7 +11,7 @@ import {
 import { parseDocument } from '#domain/documents.ts';
 import { Conflict, isFailure, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import { inParallel } from '#domain/in-parallel.ts';
-import { type LandedVersion, LandedVersions } from '#domain/landed-versions.ts';
+import { LandedVersions, storedVersions } from '#domain/landed-versions.ts';
 import { MANIFEST_FILE_NAME } from '#domain/manifest.ts';
 import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
@@ -81,14 +81,6 @@ async function versionPieces(
   return files
     .filter(({ path }) => !except.includes(path))
     .map((file) => ({ ...file, blocks: blocksOfVersion(file.sizeBytes, file.eTag) }));
-}
-
-async function storedVersions(blobs: BlobStore, folder: BlobLocation): Promise<LandedVersion[]> {
-  const prefix = below(folder, '').path;
-  const files: LandedVersion[] = [];
-  for await (const { location, sizeBytes, eTag } of blobs.list({ ...folder, path: prefix }))
-    files.push({ path: location.path.slice(prefix.length), sizeBytes, eTag });
-  return files;
 }
 
 async function ledgerPieces(blobs: BlobStore, reference: BlobReference): Promise<Piece[]> {

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { below } from './stage-plan.ts';
+import type { BlobLocation } from './vocabulary.ts';
 
 /**
  * Which version of each file was meant when something was said of a folder in Landing. What is done about it later is
@@ -18,3 +20,17 @@ export const LandedVersions = z.object({
   files: z.array(LandedVersion),
 });
 export type LandedVersions = z.infer<typeof LandedVersions>;
+
+/** What lies below a folder now. `blobs` lists what has a path that begins with the one it is given. */
+export async function storedVersions(
+  blobs: { list(folder: BlobLocation): AsyncIterable<StoredVersion> },
+  folder: BlobLocation,
+): Promise<LandedVersion[]> {
+  const prefix = below(folder, '').path;
+  const files: LandedVersion[] = [];
+  for await (const { location, sizeBytes, eTag } of blobs.list({ ...folder, path: prefix }))
+    files.push({ path: location.path.slice(prefix.length), sizeBytes, eTag });
+  return files;
+}
+
+type StoredVersion = Omit<LandedVersion, 'path'> & { readonly location: BlobLocation };

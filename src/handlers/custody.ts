@@ -1,7 +1,7 @@
 import { TerminalFailure } from '#domain/failures.ts';
 import { dataStreamIdOf } from '#domain/identity.ts';
 import { inParallel } from '#domain/in-parallel.ts';
-import type { LandedVersion, LandedVersions } from '#domain/landed-versions.ts';
+import { type LandedVersions, storedVersions } from '#domain/landed-versions.ts';
 import type { Envelope } from '#domain/messages.ts';
 import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
 import { below, type EndedTask, type RunPlace } from '#domain/stage-plan.ts';
@@ -100,11 +100,7 @@ function quarantineWork(ports: CustodyPorts): BatchStage<'landfall.measurement.q
 
 /** What lies in the folder when the move is planned: a saga that began before Landing noted versions knows none. */
 async function noteVersions(blobs: BlobStore, folder: BlobLocation, place: RunPlace): Promise<BlobReference> {
-  const prefix = asFolder(folder);
-  const files: LandedVersion[] = [];
-  for await (const { location, sizeBytes, eTag } of blobs.list(prefix))
-    files.push({ path: location.path.slice(prefix.path.length), sizeBytes, eTag });
-  const landed: LandedVersions = { schemaVersion: 1, files };
+  const landed: LandedVersions = { schemaVersion: 1, files: await storedVersions(blobs, folder) };
   return (await writeJson(blobs, below(place.workFolder, 'landed.json'), landed)).reference;
 }
 
