@@ -9,7 +9,7 @@ import {
   type PlainBlock,
 } from '#domain/block-ledger.ts';
 import { parseDocument } from '#domain/documents.ts';
-import { Conflict, isFailure, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
+import { Conflict, isOvertaken, RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import { inParallel } from '#domain/in-parallel.ts';
 import { LandedVersions, storedVersions } from '#domain/landed-versions.ts';
 import { MANIFEST_FILE_NAME } from '#domain/manifest.ts';
@@ -148,7 +148,7 @@ async function copyPiece(
     await inParallel(piece.blocks, BLOCKS_AT_ONCE, (block) => blobs.copyBlock(source, target, block));
   } catch (error) {
     // Uploaded again, or removed, between the look and the copy: blocks that were staged are never committed.
-    if (leaveChanged && isFailure(error) && ['file-changed', 'not-found'].includes(error.code)) return 'left';
+    if (leaveChanged && isOvertaken(error)) return 'left';
     throw error;
   }
   await blobs.commitBlocks(
@@ -275,7 +275,7 @@ async function compareBytes(
       hash.update(await version.read(offset, Math.min(READ_BYTES, sizeBytes - offset)));
   } catch (error) {
     // Uploaded again, or removed, while it was read: a new arrival, of which Landing hears.
-    if (isFailure(error) && ['file-changed', 'not-found'].includes(error.code)) return 'left';
+    if (isOvertaken(error)) return 'left';
     throw error;
   }
   if (hash.digest('hex') === sha256) return 'equal';

@@ -82,3 +82,8 @@ export function isFailure(
 ): error is TerminalFailure | RetryableFailure | Conflict | Cancelled {
   return error instanceof Failure;
 }
+
+/** Whether the version that was meant was replaced or removed: what lies there now is the upload of somebody else. */
+export function isOvertaken(error: unknown): boolean {
+  return isFailure(error) && (error.code === 'file-changed' || error.code === 'not-found');
+}

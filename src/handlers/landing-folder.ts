@@ -1,4 +1,4 @@
-import { Conflict, isFailure } from '#domain/failures.ts';
+import { Conflict, isOvertaken } from '#domain/failures.ts';
 import { blobIn } from '#domain/landing.ts';
 import {
   MANIFEST_FILE_NAME,
@@ -159,7 +159,7 @@ async function unlessReplaced<T>(read: () => Promise<T>): Promise<T | undefined>
   try {
     return await read();
   } catch (error) {
-    if (isFailure(error) && (error.code === 'file-changed' || error.code === 'not-found')) return undefined;
+    if (isOvertaken(error)) return undefined;
     throw error;
   }
 }
