@@ -1,9 +1,7 @@
+import { blocksOfVersion } from '#domain/block-ledger.ts';
 import { TerminalFailure } from '#domain/failures.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
-
-/** Below 100 MiB, which every version of Put Block From URL takes. */
-const BLOCK_BYTES = 64 * 1024 * 1024;
 
 /**
  * Lets storage copy a blob; the bytes do not come here. A target of the same size is taken for the copy: its name
@@ -22,7 +20,7 @@ export async function copyOnce(blobs: BlobStore, source: BlobReference, target: 
       `${name} has ${found.sizeBytes} bytes instead of ${source.sizeBytes}.`,
     );
   const location = { account: source.account, container: source.container, path: source.path };
-  const blocks = blocksOf(source.sizeBytes);
+  const blocks = blocksOfVersion(source.sizeBytes, found.eTag);
   for (const block of blocks) await blobs.copyBlock({ location, eTag: found.eTag }, target, block);
   try {
     await blobs.commitBlocks(target, blocks, { contentType: 'application/vnd.apache.parquet' });
@@ -31,13 +29,4 @@ export async function copyOnce(blobs: BlobStore, source: BlobReference, target: 
     if (!(error instanceof TerminalFailure) || error.code !== 'copy-unverified') throw error;
     if ((await blobs.head(target))?.sizeBytes !== source.sizeBytes) throw error;
   }
-}
-
-function blocksOf(sizeBytes: number) {
-  const count = Math.ceil(sizeBytes / BLOCK_BYTES);
-  return Array.from({ length: count }, (_, index) => ({
-    blockId: btoa(String(index).padStart(6, '0')),
-    offset: index * BLOCK_BYTES,
-    sizeBytes: Math.min(BLOCK_BYTES, sizeBytes - index * BLOCK_BYTES),
-  }));
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -147,6 +147,19 @@ describe('the log of a Delta table', () => {
       tables.replace(place, { ...rows, table: { ...rows.table!, columns: changed } }),
       (error) => error instanceof TerminalFailure && /column start_time of table scenes/.test(error.message),
     );
+  });
+
+  it('a file of several blocks arrives byte for byte', async () => {
+    const content = randomBytes(17 * 1024 ** 2 + 5);
+    const location = { account, container: 'structured', path: 'large.parquet' };
+    await blobs.write(location, content, { contentType: 'application/octet-stream' });
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const rows = await rowsOf();
+    const file = { ...location, sizeBytes: content.length, sha256 };
+    const tables = committer(blobs);
+    await tables.replace(place, { ...rows, table: { columns, file, rowCount: 3 } });
+    const [copy] = await tables.files(place);
+    await blobs.readPinned({ ...copy!.location, sha256, sizeBytes: content.length });
   });
 
   it('a file that is gone is said to be gone, and nothing is committed', async () => {
