@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { getPosition } from 'suncalc';
+import { columnFacts } from '#composition/extract-files.ts';
 import type { TaskDefinition } from '#composition/task-tools.ts';
 import { timesOf } from '#domain/column-values.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import { EnrichTask } from '#domain/tasks/enrich-task.ts';
-import { rfc3339Of } from '#domain/times.ts';
+import { CoveredTime, startAndEndOf } from '#domain/times.ts';
 import { enrich } from './enrich.ts';
 
 /** Adds to every row of the synchronized table what the vehicle did and where the sun stood. */
@@ -29,13 +30,10 @@ export const enrichTable: TaskDefinition<EnrichTask> = {
         sun: 'suncalc 2.0.2',
       },
     });
-    let startNs: bigint | undefined;
-    let endNs: bigint | undefined;
+    const covered = new CoveredTime();
     for await (const batch of rows) {
       await table.append(batch);
-      const times = timesOf([batch], 0);
-      startNs ??= times[0];
-      endNs = times.at(-1) ?? endNs;
+      covered.include(timesOf([batch], 0));
     }
     const file = await tools.uploadTable(await table.close(), task.output.structured!, 'enriched.parquet', {
       mediaType: 'application/vnd.apache.parquet',
@@ -44,25 +42,13 @@ export const enrichTable: TaskDefinition<EnrichTask> = {
         name: 'enriched',
         role: 'enriched',
         schemaName: '',
-        columns: columns.map(({ name, type, unit }) => ({
-          name,
-          type: String(type),
-          ...(unit === undefined ? {} : { unit }),
-        })),
-        ...startAndEnd(startNs, endNs),
+        columns: columns.map(columnFacts),
+        ...startAndEndOf(covered),
       },
     });
     return { outcome: 'succeeded', files: [file], loss: NO_LOSS };
   },
 };
-
-function startAndEnd(
-  startNs: bigint | undefined,
-  endNs: bigint | undefined,
-): { startTime?: string; endTime?: string } {
-  if (startNs === undefined || endNs === undefined) return {};
-  return { startTime: rfc3339Of(startNs), endTime: rfc3339Of(endNs) };
-}
 
 function sunPosition(time: Date, latitudeDegrees: number, longitudeDegrees: number) {
   const { altitude, azimuth } = getPosition(time, latitudeDegrees, longitudeDegrees);

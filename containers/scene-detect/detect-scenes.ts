@@ -6,10 +6,10 @@ import { sceneIdOf } from '#domain/identity.ts';
 import type { TableColumn } from '#domain/ports/table-writer.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import type { SceneColumn } from '#domain/scene-intervals.ts';
-import { type DetectedScene, SCENE_RULES, SceneSearch, TimelinePeriod } from '#domain/scene-rules.ts';
+import { SCENE_RULES, SceneSearch, TimelinePeriod } from '#domain/scene-rules.ts';
 import { TIME_COLUMN, VEHICLE_ACCELERATION, VEHICLE_SPEED, VEHICLE_YAW_RATE } from '#domain/table-columns.ts';
 import { type SceneDetectFacts, SceneDetectTask } from '#domain/tasks/scene-detect-task.ts';
-import { rfc3339Of } from '#domain/times.ts';
+import { CoveredTime, rfc3339Of, startAndEndOf } from '#domain/times.ts';
 import { SCENE_COLUMNS, sceneRows } from './scene-table.ts';
 
 /** Searches the enriched table for scenes. */
@@ -45,6 +45,8 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
       metadata: { measurementId: task.measurementId, enrichedSha256: task.enriched.sha256 },
     });
     await table.append(sceneRows(scenes));
+    const covered = new CoveredTime();
+    for (const { startTimeNs, endTimeNs } of scenes) covered.include([startTimeNs, endTimeNs]);
     const file = await tools.uploadTable(await table.close(), task.output.structured!, 'scenes.parquet', {
       mediaType: 'application/vnd.apache.parquet',
       sensor: 'structured',
@@ -53,7 +55,7 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
         role: 'scenes',
         schemaName: '',
         columns: SCENE_COLUMNS.map(columnFacts),
-        ...timesOfScenes(scenes),
+        ...startAndEndOf(covered),
       },
     });
     const facts: SceneDetectFacts = {
@@ -71,15 +73,6 @@ export const detectScenesInTable: TaskDefinition<SceneDetectTask> = {
     return { outcome: scenes.length === 0 ? 'empty' : 'succeeded', files: [file], loss: NO_LOSS, facts };
   },
 };
-
-/** From the first start to the last end. */
-function timesOfScenes(scenes: readonly DetectedScene[]): { startTime?: string; endTime?: string } {
-  const times = BigInt64Array.from(scenes.flatMap(({ startTimeNs, endTimeNs }) => [startTimeNs, endTimeNs]));
-  const [first, last] = [times.sort().at(0), times.at(-1)];
-  return first === undefined || last === undefined
-    ? {}
-    : { startTime: rfc3339Of(first), endTime: rfc3339Of(last) };
-}
 
 function inputColumns(columns: readonly TableColumn[]): Partial<Record<SceneColumn, string>> {
   const present = (name: string) => columns.some((column) => column.name === name);

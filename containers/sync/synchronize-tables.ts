@@ -5,7 +5,7 @@ import { timesOf } from '#domain/column-values.ts';
 import { NO_LOSS } from '#domain/recording-facts.ts';
 import { SyncTask } from '#domain/tasks/sync-task.ts';
 import type { Stretch } from '#domain/timeline.ts';
-import { rfc3339Of } from '#domain/times.ts';
+import { CoveredTime, startAndEndOf } from '#domain/times.ts';
 import { mergedInTime, recordedTimesOf, rowsInTime, type TimedRows } from './rows-in-time.ts';
 import {
   PAUSE_NS_MIN,
@@ -41,12 +41,9 @@ export const synchronizeTables: TaskDefinition<SyncTask> = {
       columns,
       metadata,
     });
-    let startTime: string | undefined;
-    let endTime: string | undefined;
+    const covered = new CoveredTime();
     for await (const rows of synchronizedRows(tables, options)) {
-      const times = timesOf([rows], 0);
-      startTime ??= rfc3339Of(times[0]!);
-      endTime = rfc3339Of(times.at(-1)!);
+      covered.include(timesOf([rows], 0));
       await table.append(rows);
     }
     const file = await tools.uploadTable(
@@ -61,7 +58,7 @@ export const synchronizeTables: TaskDefinition<SyncTask> = {
           role: 'synchronized',
           schemaName: '',
           columns: columns.map(columnFacts),
-          ...(startTime === undefined || endTime === undefined ? {} : { startTime, endTime }),
+          ...startAndEndOf(covered),
         },
       },
     );

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { OpenTable, TableColumn, TableWriter } from '#domain/ports/table-writer.ts';
+import { CoveredTime } from '#domain/times.ts';
 import type { LossCounter, TableBatch } from '#formats/recording-reader.ts';
 import type { Downsampler } from './downsampling.ts';
 
@@ -85,8 +86,7 @@ export class GrowingTable {
   readonly #topic: string;
   #table: OpenTable | undefined;
   #rowCount = 0;
-  #startTimeNs: bigint | undefined;
-  #endTimeNs: bigint | undefined;
+  readonly #covered = new CoveredTime();
 
   /** @param name path below the place's folder. */
   constructor(
@@ -108,10 +108,7 @@ export class GrowingTable {
   /** The first column must hold the times of the rows. */
   async append(rows: Parameters<OpenTable['append']>[0]): Promise<void> {
     if (rows.rowCount === 0) return;
-    for (const time of rows.columns[0]!.values as BigInt64Array) {
-      if (this.#startTimeNs === undefined || time < this.#startTimeNs) this.#startTimeNs = time;
-      if (this.#endTimeNs === undefined || time > this.#endTimeNs) this.#endTimeNs = time;
-    }
+    this.#covered.include(rows.columns[0]!.values as BigInt64Array);
     this.#rowCount += rows.rowCount;
     this.#table ??= await this.#open();
     await this.#table.append(rows);
@@ -121,7 +118,7 @@ export class GrowingTable {
   async close(): Promise<ExtractedFile | undefined> {
     if (this.#table === undefined) return undefined;
     const { localPath, rowCount, sizeBytes, sha256 } = await this.#table.close();
-    const times = { startTimeNs: this.#startTimeNs!, endTimeNs: this.#endTimeNs! };
+    const times = { startTimeNs: this.#covered.startTimeNs!, endTimeNs: this.#covered.endTimeNs! };
     return {
       name: this.#name,
       localPath,
