@@ -23,30 +23,27 @@ export const extractMetadata: TaskDefinition<ExtractMetadataTask> = {
     const lost = new LossCounter();
     for (const [index, file] of task.files.entries()) {
       const reader = await tools.openStoredRecording(file.location, file.path);
-      const { summary } = reader;
-      const name = names.of(file.path);
-      const document = documentOf(file, summary);
-      files.push(
-        await tools.writeDocument(document, folder, `${name}/metadata.json`, {
-          sensor: 'structured',
-          sourceFile: file.path,
-        }),
-      );
-      const table = await tools.tableWriter.open(join(tools.scratchFolder, `${index}.parquet`), {
-        columns: COLUMNS,
-        metadata: sourceMetadata(task.measurementId, file),
-      });
-      await table.append(topicRows(summary));
-      files.push(
-        await tools.uploadTable(await table.close(), folder, `${name}/topics.parquet`, {
-          mediaType: 'application/vnd.apache.parquet',
-          sensor: 'structured',
-          sourceFile: file.path,
-          table: { name: 'topics', role: 'metadata', schemaName: '', columns: COLUMNS.map(columnFacts) },
-        }),
-      );
-      files.push(...(await attachments(file, summary, below(folder, `${name}/`), tools, lost)));
-      await reader.close();
+      try {
+        const { summary } = reader;
+        const about = { sensor: 'structured', sourceFile: file.path } as const;
+        const place = below(folder, `${names.of(file.path)}/`);
+        files.push(await tools.writeDocument(documentOf(file, summary), place, 'metadata.json', about));
+        const table = await tools.tableWriter.open(join(tools.scratchFolder, `${index}.parquet`), {
+          columns: COLUMNS,
+          metadata: sourceMetadata(task.measurementId, file),
+        });
+        await table.append(topicRows(summary));
+        files.push(
+          await tools.uploadTable(await table.close(), place, 'topics.parquet', {
+            ...about,
+            mediaType: 'application/vnd.apache.parquet',
+            table: { name: 'topics', role: 'metadata', schemaName: '', columns: COLUMNS.map(columnFacts) },
+          }),
+        );
+        files.push(...(await attachments(file, summary, place, tools, lost)));
+      } finally {
+        await reader.close();
+      }
     }
     const { records, bytes, reasons } = lost.report();
     return { outcome: 'succeeded', files, loss: { records, bytes, reasons: [...reasons] } };

@@ -14,7 +14,7 @@ import type { ResultFile } from '#domain/result-manifest.ts';
 import { below, totalLoss } from '#domain/stage-plan.ts';
 import type { DownsamplingReport, SelectedFile } from '#domain/tasks/extract-tasks.ts';
 import type { DownsamplingRules } from '#domain/thinning.ts';
-import { rfc3339Of } from '#domain/times.ts';
+import { startAndEndOf } from '#domain/times.ts';
 import type { BlobLocation, SensorKind } from '#domain/vocabulary.ts';
 import { LossCounter, type RecordingReader } from '#formats/recording-reader.ts';
 import type { TaskTools, TaskWork } from './task-tools.ts';
@@ -43,22 +43,21 @@ export async function extractFiles(
   for (const [index, file] of task.files.entries()) {
     const startedAt = performance.now();
     const reader = await tools.openStoredRecording(file.location, file.path);
-    const place = await placeOf(task, file, reader, tools, String(index));
-    const extraction = begin(file, place);
-    for await (const batch of reader.read({ tables: file.topics.map((topic) => topic.name) })) {
-      await extraction.take(batch);
+    try {
+      const place = await placeOf(task, file, reader, tools, String(index));
+      const extracted = await extractedFrom(reader, file, begin(file, place));
+      const extractedAt = performance.now();
+      for (const output of extracted) {
+        files.push(await upload(task, file, output, folders.of(file.path), tools));
+      }
+      await rm(place.folder, { recursive: true });
+      losses.push(lossOf(file, reader.loss()), lossOf(file, place.lost.report()));
+      downsampling.push(...place.downsampler.report().map((report) => ({ file: file.path, ...report })));
+      timingsMs.extract += extractedAt - startedAt;
+      timingsMs.upload += performance.now() - extractedAt;
+    } finally {
+      await reader.close();
     }
-    const extracted = await extraction.finish();
-    const extractedAt = performance.now();
-    for (const output of extracted) {
-      files.push(await upload(task, file, output, folders.of(file.path), tools));
-    }
-    await rm(place.folder, { recursive: true });
-    await reader.close();
-    losses.push(lossOf(file, reader.loss()), lossOf(file, place.lost.report()));
-    downsampling.push(...place.downsampler.report().map((report) => ({ file: file.path, ...report })));
-    timingsMs.extract += extractedAt - startedAt;
-    timingsMs.upload += performance.now() - extractedAt;
     tools.progress(index + 1, task.files.length);
   }
   return {
@@ -68,6 +67,16 @@ export async function extractFiles(
     timingsMs,
     ...(downsampling.length === 0 ? {} : { facts: { downsampling } }),
   };
+}
+
+async function extractedFrom(
+  reader: RecordingReader,
+  file: SelectedFile,
+  extraction: TopicExtraction,
+): Promise<readonly ExtractedFile[]> {
+  for await (const batch of reader.read({ tables: file.topics.map((topic) => topic.name) }))
+    await extraction.take(batch);
+  return extraction.finish();
 }
 
 async function placeOf(
@@ -116,8 +125,7 @@ async function upload(
     table: {
       ...facts,
       columns: columns.map(columnFacts),
-      ...(startTimeNs === undefined ? {} : { startTime: rfc3339Of(startTimeNs) }),
-      ...(endTimeNs === undefined ? {} : { endTime: rfc3339Of(endTimeNs) }),
+      ...startAndEndOf({ startTimeNs, endTimeNs }),
     },
   };
 }
