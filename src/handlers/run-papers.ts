@@ -1,7 +1,6 @@
 import { type DocumentOf, type DocumentSchema, parseDocument } from '#domain/documents.ts';
-import { isFailure } from '#domain/failures.ts';
 import { taskIdOf } from '#domain/identity.ts';
-import type { BlobStore } from '#domain/ports/blob-store.ts';
+import { type BlobStore, readIfThere } from '#domain/ports/blob-store.ts';
 import { TaskResult } from '#domain/result-manifest.ts';
 import { below, type PlannedTask, type RunPlace, StagePlan } from '#domain/stage-plan.ts';
 import { TaskConfiguration } from '#domain/task-configuration.ts';
@@ -42,14 +41,8 @@ export async function readJsonIfThere<S extends DocumentSchema>(
   location: BlobLocation,
   schema: S,
 ): Promise<DocumentOf<S> | undefined> {
-  let content: Uint8Array;
-  try {
-    content = await blobs.read(location, PAPER_SIZE_BYTES_MAX);
-  } catch (error) {
-    if (isFailure(error) && error.code === 'not-found') return undefined;
-    throw error;
-  }
-  return parseDocument(content, schema, nameOf(location));
+  const content = await readIfThere(blobs, location, PAPER_SIZE_BYTES_MAX);
+  return content === undefined ? undefined : parseDocument(content, schema, nameOf(location));
 }
 
 /** As `readJson`, and refuses any other bytes than those referred to. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TerminalFailure } from '#domain/failures.ts';
-import type { BlobStore } from '#domain/ports/blob-store.ts';
+import { type BlobStore, readIfThere } from '#domain/ports/blob-store.ts';
 import type { Clock } from '#domain/ports/clock.ts';
 import type { BlobLocation } from '#domain/vocabulary.ts';
 import { actionsOfCheckpoint, checkpointOf } from './checkpoint-file.ts';
@@ -83,7 +83,7 @@ export class DeltaLog {
 
   async #load(): Promise<DeltaState> {
     const state = new DeltaState();
-    const pointer = await this.#readIfThere(this.#at('_last_checkpoint'));
+    const pointer = await readIfThere(this.#blobs, this.#at('_last_checkpoint'));
     if (pointer === undefined) return state;
     const { version, parts } = LastCheckpoint.parse(JSON.parse(new TextDecoder().decode(pointer)));
     if ((parts ?? 1) !== 1)
@@ -102,7 +102,7 @@ export class DeltaLog {
 
   async #readOn(state: DeltaState): Promise<void> {
     for (;;) {
-      const content = await this.#readIfThere(this.#commitAt(state.version + 1));
+      const content = await readIfThere(this.#blobs, this.#commitAt(state.version + 1));
       if (content === undefined) return;
       state.apply(state.version + 1, actionsOf(new TextDecoder().decode(content)));
     }
@@ -124,15 +124,6 @@ export class DeltaLog {
       contentType: 'application/json',
     });
     this.#checkpointVersion = version;
-  }
-
-  async #readIfThere(location: BlobLocation): Promise<Uint8Array | undefined> {
-    try {
-      return await this.#blobs.read(location);
-    } catch (error) {
-      if (error instanceof TerminalFailure && error.code === 'not-found') return undefined;
-      throw error;
-    }
   }
 
   #commitAt(version: number): BlobLocation {

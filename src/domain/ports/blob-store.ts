@@ -1,3 +1,4 @@
+import { isFailure } from '../failures.ts';
 import type { BlobLocation, BlobReference } from '../vocabulary.ts';
 
 export interface BlobProperties {
@@ -93,4 +94,18 @@ export interface BlobStore {
   ): Promise<void>;
   /** A URL anyone can read with, until it expires; signed with the narrowest rights. */
   readUrl(location: BlobLocation, expiresAt: Date): Promise<string>;
+}
+
+/** As `read`; undefined where there is no such blob. What else goes wrong is thrown. */
+export async function readIfThere(
+  blobs: Pick<BlobStore, 'read'>,
+  location: BlobLocation,
+  sizeBytesMax?: number,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await blobs.read(location, sizeBytesMax);
+  } catch (error) {
+    if (isFailure(error) && error.code === 'not-found') return undefined;
+    throw error;
+  }
 }
