@@ -77,8 +77,7 @@ export class DeltaTable {
   }
 
   async filesOf(measurementId: string): Promise<readonly AddFile[]> {
-    const { files } = await this.state();
-    return [...files.values()].filter((file) => measurementOf(file).measurementId === measurementId);
+    return filesOf(await this.state(), measurementId);
   }
 
   /** Copies the file into the table's folder, if there is one, and commits. */
@@ -166,10 +165,7 @@ export class DeltaTable {
   #rowActions(state: DeltaState, rows: MeasurementRows): readonly DeltaAction[] {
     const lastUpdated = this.#ports.clock.now().getTime();
     const appId = appIdOf(rows.measurementId);
-    const old = [...state.files.values()].filter(
-      (file) => measurementOf(file).measurementId === rows.measurementId,
-    );
-    const removes = old.map(({ path, partitionValues, size }) => ({
+    const removes = filesOf(state, rows.measurementId).map(({ path, partitionValues, size }) => ({
       remove: {
         path,
         deletionTimestamp: lastUpdated,
@@ -199,6 +195,10 @@ function mappingOf(fields: readonly DeltaField[]): Record<string, string> {
 /** Of the log's transactions: within a table, a measurement is an application and its generation the version. */
 function appIdOf(measurementId: string): string {
   return `landfall/${measurementId}`;
+}
+
+function filesOf({ files }: DeltaState, measurementId: string): readonly AddFile[] {
+  return [...files.values()].filter((file) => measurementOf(file).measurementId === measurementId);
 }
 
 /** Whose file it is. Names of partition columns may have a number behind them; they are the last ones. */
