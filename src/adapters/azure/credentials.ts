@@ -46,6 +46,12 @@ export function assertLoopback(endpoint: string): void {
   }
 }
 
+/** Who reads a token on its way is let in with it. @throws {Error} naming the endpoint. */
+export function assertHttps(endpoint: string): void {
+  if (new URL(endpoint).protocol !== 'https:')
+    throw new Error(`${endpoint} is not https; a token sent there could be read on the way.`);
+}
+
 const CREDENTIALS = new Map<string, ManagedIdentityCredential>();
 
 /** One credential per identity and process, so that its tokens are shared. */

@@ -1,6 +1,6 @@
 import { BatchServiceClient, BatchSharedKeyCredentials } from '@azure/batch';
 import type { ServiceCalls } from '#domain/ports/telemetry.ts';
-import { type Access, assertLoopback, identityCredential } from '../credentials.ts';
+import { type Access, assertHttps, assertLoopback, identityCredential } from '../credentials.ts';
 import { timedCall } from '../timed-call.ts';
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof BatchServiceClient>[2]>;
@@ -53,9 +53,7 @@ export function connectBatch({ endpoint, account, access, calls }: BatchSettings
     const key = new BatchSharedKeyCredentials(account, access.key);
     return new BatchServiceClient(key, endpoint, optionsOf(account, calls));
   }
-  if (!endpoint.startsWith('https:')) {
-    throw new Error(`${endpoint} is not https; a token sent there could be read on the way.`);
-  }
+  assertHttps(endpoint);
   const credential = identityCredential(access);
   return new BatchServiceClient(
     {

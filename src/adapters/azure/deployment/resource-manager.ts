@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DefaultAzureCredential } from '@azure/identity';
+import { assertHttps } from '../credentials.ts';
 
 const ENDPOINT = 'https://management.azure.com';
 const TRIES_MAX = 3;
@@ -32,9 +33,7 @@ export class ResourceManager {
 
   /** @throws {Error} for an endpoint that a token could be read on the way to. */
   constructor(options: { readonly endpoint: string; readonly token: () => Promise<string> }) {
-    const { protocol, hostname } = new URL(options.endpoint);
-    if (protocol !== 'https:' && hostname !== '127.0.0.1')
-      throw new Error(`${options.endpoint} is not https; a token sent there could be read on the way.`);
+    if (new URL(options.endpoint).hostname !== '127.0.0.1') assertHttps(options.endpoint);
     this.#endpoint = options.endpoint.replace(/\/$/, '');
     this.#token = options.token;
   }
