@@ -69,15 +69,15 @@ export function selectSignals(manifest: DataStreamManifest): readonly SelectedTa
     const columns = first === undefined ? [] : columnsOf(first).slice(0, room);
     if (first === undefined || columns.length === 0) continue;
     const prefix = prefixOf(first, counts);
-    const signals = columns.map(
-      (column): SelectedSignal => ({
+    const signals = columns.map((column): SelectedSignal => {
+      const positionName = first === receiver ? positionNameOf(column) : undefined;
+      return {
         column: column.name,
-        name: (first === receiver ? positionNameOf(column) : undefined) ?? `${prefix}.${column.name}`,
+        name: positionName ?? `${prefix}.${column.name}`,
         ...(column.unit === undefined ? {} : { unit: column.unit }),
-        method:
-          STEADY.test(column.name) || (first === receiver && positionNameOf(column)) ? 'linear' : 'as-of',
-      }),
-    );
+        method: positionName !== undefined || STEADY.test(column.name) ? 'linear' : 'as-of',
+      };
+    });
     selected.push({ parts, signals });
     room -= signals.length;
   }
