@@ -10,6 +10,16 @@ export interface Finding {
   readonly remedy?: string;
 }
 
+/** The finding of a check that lists what is wrong: all is well when the list is empty. */
+export function findingOf(
+  name: string,
+  problems: readonly string[],
+  { ok, remedy }: { readonly ok: string; readonly remedy: string },
+): Finding {
+  if (problems.length === 0) return { name, state: 'ok', found: ok };
+  return { name, state: 'failed', found: problems.join('; '), remedy };
+}
+
 const SIGNS = { ok: '✓', warning: '!', failed: '✗' } as const;
 
 export function findingsText(findings: readonly Finding[]): string {

@@ -1,5 +1,5 @@
 import { type ResourceManager, ResourceManagerError } from '#adapters/azure/deployment/resource-manager.ts';
-import type { Finding } from '#adapters/cli/findings.ts';
+import { type Finding, findingOf } from '#adapters/cli/findings.ts';
 import { ROLE_NAMES } from '../worker.ts';
 import {
   API_VERSIONS,
@@ -74,12 +74,8 @@ function existence(environment: DeployedEnvironment): Finding {
   const missing = (Object.keys(API_VERSIONS) as ResourceType[]).filter(
     (type) => environment.only(type) === undefined,
   );
-  const name = 'resources';
-  if (missing.length === 0) return { name, state: 'ok', found: `every kind is in ${environment.groupPath}` };
-  return {
-    name,
-    state: 'failed',
-    found: `missing: ${missing.join(', ')}`,
+  return findingOf('resources', missing.length === 0 ? [] : [`missing: ${missing.join(', ')}`], {
+    ok: `every kind is in ${environment.groupPath}`,
     remedy: 'deploy bicep/main.bicep; with the digests of the images, or no process is deployed',
-  };
+  });
 }

@@ -1,6 +1,6 @@
 import type { ResourceManager } from '#adapters/azure/deployment/resource-manager.ts';
 import { serviceBusEntities } from '#adapters/azure/service-bus/entities.ts';
-import type { Finding } from '#adapters/cli/findings.ts';
+import { type Finding, findingOf } from '#adapters/cli/findings.ts';
 import { COMMANDS_TOPIC } from '#domain/topology.ts';
 import { API_VERSIONS, type DeployedEnvironment } from './environment.ts';
 
@@ -75,12 +75,12 @@ export async function examineServiceBus(
 }
 
 function findingsOf({ missing, wrong, foreign }: Differences, count: number): readonly Finding[] {
-  const name = 'Service Bus entities';
-  const failed = [...missing.map((entity) => `${entity} is missing`), ...wrong];
+  const problems = [...missing.map((entity) => `${entity} is missing`), ...wrong];
   const findings: Finding[] = [
-    failed.length === 0
-      ? { name, state: 'ok', found: `${count} queues, topics and subscriptions, each as the code expects` }
-      : { name, state: 'failed', found: failed.join('; '), remedy: REMEDY },
+    findingOf('Service Bus entities', problems, {
+      ok: `${count} queues, topics and subscriptions, each as the code expects`,
+      remedy: REMEDY,
+    }),
   ];
   const stale = foreign.filter((entity) => !entity.startsWith('subscription events/'));
   if (stale.length > 0)

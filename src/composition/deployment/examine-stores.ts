@@ -1,6 +1,6 @@
 import { CONTAINERS } from '#adapters/azure/cosmos/containers.ts';
 import type { ResourceManager } from '#adapters/azure/deployment/resource-manager.ts';
-import type { Finding } from '#adapters/cli/findings.ts';
+import { type Finding, findingOf } from '#adapters/cli/findings.ts';
 import { LANDING_QUEUE } from '#domain/topology.ts';
 import { ZONES, type Zone } from '#domain/vocabulary.ts';
 import { containersOfZone, OPERATIONS_CONTAINERS } from '../zone-containers.ts';
@@ -42,18 +42,11 @@ export async function examineMetadataStore(
         : [`${name} has a time to live of ${resource.defaultTtl} instead of ${defaultTtlSeconds}`]),
     ];
   });
-  const name = 'Cosmos DB containers';
-  if (problems.length === 0)
-    return [
-      { name, state: 'ok', found: `${Object.keys(CONTAINERS).length}, partitioned as the code expects` },
-    ];
   return [
-    {
-      name,
-      state: 'failed',
-      found: problems.join('; '),
+    findingOf('Cosmos DB containers', problems, {
+      ok: `${Object.keys(CONTAINERS).length}, partitioned as the code expects`,
       remedy: `${DEPLOY_AGAIN}; a container with another partition key must be copied to a new one first`,
-    },
+    }),
   ];
 }
 
@@ -91,17 +84,12 @@ export async function examineZones(
       return perAccount.flat();
     }),
   );
-  const name = 'zones';
-  const found = problems.flat();
-  if (found.length === 0)
-    return [
-      {
-        name,
-        state: 'ok',
-        found: `${ZONES.length} zones and operations, with their containers, without keys`,
-      },
-    ];
-  return [{ name, state: 'failed', found: found.join('; '), remedy: DEPLOY_AGAIN }];
+  return [
+    findingOf('zones', problems.flat(), {
+      ok: `${ZONES.length} zones and operations, with their containers, without keys`,
+      remedy: DEPLOY_AGAIN,
+    }),
+  ];
 }
 
 /** Every Landing account tells the queue `landing` of what arrives. */
@@ -144,21 +132,10 @@ export async function examineLandingEvents(
       ];
     }),
   );
-  const found = problems.flat();
-  if (found.length === 0)
-    return [
-      {
-        name: 'events of Landing',
-        state: 'ok',
-        found: `from ${problems.length} accounts to ${LANDING_QUEUE}`,
-      },
-    ];
   return [
-    {
-      name: 'events of Landing',
-      state: 'failed',
-      found: found.join('; '),
+    findingOf('events of Landing', problems.flat(), {
+      ok: `from ${problems.length} accounts to ${LANDING_QUEUE}`,
       remedy: `${DEPLOY_AGAIN}; a delivery that is refused shows in: az eventgrid system-topic event-subscription show`,
-    },
+    }),
   ];
 }

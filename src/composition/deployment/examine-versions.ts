@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ResourceManager } from '#adapters/azure/deployment/resource-manager.ts';
-import type { Finding } from '#adapters/cli/findings.ts';
+import { type Finding, findingOf } from '#adapters/cli/findings.ts';
 import { readSettings, SettingsError } from '../settings.ts';
 import { API_VERSIONS, type DeployedEnvironment, RESOURCES_API_VERSION } from './environment.ts';
 
@@ -65,22 +65,18 @@ export function examineProcesses(
       latestRevisionName !== latestReadyRevisionName,
   );
   return [
-    absent.length === 0
-      ? { name: 'roles hosted', state: 'ok', found: `${hosted.length}, by ${all.length} apps and jobs` }
-      : {
-          name: 'roles hosted',
-          state: 'failed',
-          found: `nobody hosts ${absent.join(', ')}`,
-          remedy: 'deploy bicep/main.bicep of this release again: modules/services.bicep places every role',
-        },
-    halted.length === 0
-      ? { name: 'apps', state: 'ok', found: `${apps.length} run their newest revision` }
-      : {
-          name: 'apps',
-          state: 'failed',
-          found: halted.map(({ name, properties }) => `${name} is ${stateOf(properties)}`).join('; '),
-          remedy: `look at its log: az containerapp logs show --name ${halted[0]?.name} --resource-group ${environment.groupPath.split('/').at(-1)} --follow`,
-        },
+    findingOf('roles hosted', absent.length === 0 ? [] : [`nobody hosts ${absent.join(', ')}`], {
+      ok: `${hosted.length}, by ${all.length} apps and jobs`,
+      remedy: 'deploy bicep/main.bicep of this release again: modules/services.bicep places every role',
+    }),
+    findingOf(
+      'apps',
+      halted.map(({ name, properties }) => `${name} is ${stateOf(properties)}`),
+      {
+        ok: `${apps.length} run their newest revision`,
+        remedy: `look at its log: az containerapp logs show --name ${halted[0]?.name} --resource-group ${environment.groupPath.split('/').at(-1)} --follow`,
+      },
+    ),
     imageFinding(all, release),
     settingsFinding(all),
   ];
@@ -107,20 +103,17 @@ function imageFinding(
   apps: readonly { readonly name: string; readonly properties: App }[],
   release: Release | undefined,
 ): Finding {
-  const name = 'image of the services';
   const digests = apps.map(
     (app) => [app.name, digestOf(app.properties.template?.containers?.[0]?.image)] as const,
   );
   const expected = release?.['services'] ?? digests[0]?.[1];
   const other = digests.filter(([, digest]) => digest !== expected || digest === undefined);
   const source = release === undefined ? 'all the same' : 'that of the release';
-  if (other.length === 0) return { name, state: 'ok', found: `${expected}, ${source}` };
-  return {
-    name,
-    state: 'failed',
-    found: other.map(([app, digest]) => `${app} runs ${digest ?? 'an image without a digest'}`).join('; '),
-    remedy: `expected is ${expected}: deploy the release again`,
-  };
+  return findingOf(
+    'image of the services',
+    other.map(([app, digest]) => `${app} runs ${digest ?? 'an image without a digest'}`),
+    { ok: `${expected}, ${source}`, remedy: `expected is ${expected}: deploy the release again` },
+  );
 }
 
 function digestOf(image: string | undefined): string | undefined {
@@ -137,14 +130,10 @@ function settingsFinding(apps: readonly { readonly name: string; readonly proper
       return [`${name}: ${error.message}`];
     }
   });
-  if (wrong.length === 0)
-    return { name: 'settings', state: 'ok', found: 'each app and job can read its own' };
-  return {
-    name: 'settings',
-    state: 'failed',
-    found: wrong.join('; '),
+  return findingOf('settings', wrong, {
+    ok: 'each app and job can read its own',
     remedy: 'main.bicep sets them; look for a wrong value in settingOverrides, then deploy again',
-  };
+  });
 }
 
 function environmentOf(app: App): Readonly<Record<string, string>> {
@@ -268,18 +257,11 @@ export async function examineProviders(
       });
     }),
   );
-  const found = problems.flat();
-  if (found.length === 0)
-    return [
-      { name: 'API versions', state: 'ok', found: `${namespaces.length} providers know what Bicep asks for` },
-    ];
   return [
-    {
-      name: 'API versions',
-      state: 'failed',
-      found: found.join('; '),
+    findingOf('API versions', problems.flat(), {
+      ok: `${namespaces.length} providers know what Bicep asks for`,
       remedy:
         'register a provider with: az provider register --namespace <name>; a version that is gone needs a newer release',
-    },
+    }),
   ];
 }
