@@ -193,8 +193,12 @@ function checkOrderIndex({ query }: CompiledQuery, container: Container): void {
   );
 }
 
+/** `id` and `_ts` are indexed whatever the policy says ("Indexing policies in Azure Cosmos DB", "Indexing mode"). */
+const ALWAYS_INDEXED: readonly string[] = ['/id', '/_ts'];
+
 /** The longest pattern that covers a path decides. */
 function isExcluded(path: string, container: Container): boolean {
+  if (ALWAYS_INDEXED.includes(path)) return false;
   const covering = (list: 'includedPaths' | 'excludedPaths') =>
     Math.max(
       -1,

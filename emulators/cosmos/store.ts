@@ -348,7 +348,7 @@ export class Store {
 
   /**
    * Documents in the order of their numbers, from behind a number on. Documents that fail one of the comparisons are
-   * left out. A property that is compared over all partitions of many documents is indexed from then on.
+   * left out. Properties that are compared over all partitions of many documents are indexed together from then on.
    */
   scan(
     container: Container,
@@ -358,9 +358,12 @@ export class Store {
   ): Iterable<DocumentRow> {
     const { source, condition, values } = scopeCondition(scope);
     const extracts = comparisons.map(({ path }) => `json_extract(body, '$.${path.join('.')}')`);
-    const [first] = comparisons;
-    if (scope.kind === 'all' && first !== undefined && this.#lastDocumentNumber > INDEX_FROM_DOCUMENTS) {
-      this.#indexProperty(first.path, extracts[0] ?? '');
+    if (
+      scope.kind === 'all' &&
+      comparisons.length > 0 &&
+      this.#lastDocumentNumber > INDEX_FROM_DOCUMENTS
+    ) {
+      this.#indexProperties(comparisons, extracts);
     }
     const compared = extracts.map((extract) => ` AND ${extract} = ?`).join('');
     return this.#statement(
@@ -373,11 +376,11 @@ export class Store {
     ) as Iterable<unknown> as Iterable<DocumentRow>;
   }
 
-  #indexProperty(path: readonly string[], extract: string): void {
-    const name = `documents_of_${path.join('.')}`;
+  #indexProperties(comparisons: readonly TextComparison[], extracts: readonly string[]): void {
+    const name = `documents_of_${comparisons.map(({ path }) => path.join('.')).join('_and_')}`;
     if (this.#propertyIndexes.has(name) || this.#propertyIndexes.size >= MAX_PROPERTY_INDEXES) return;
     this.#beginWrite();
-    this.#database.exec(`CREATE INDEX IF NOT EXISTS "${name}" ON documents (container, ${extract})`);
+    this.#database.exec(`CREATE INDEX IF NOT EXISTS "${name}" ON documents (container, ${extracts.join(', ')})`);
     this.#propertyIndexes.add(name);
   }
 

@@ -62,17 +62,28 @@ export function stageRunStoreContract(name: string, start: () => Promise<StageRu
       );
     });
 
-    it('lists the open runs, oldest first, until they are concluded', async () => {
-      const younger = await store.create(newRun({ createdAt: '1999-01-01T00:00:02.000Z' }));
-      const older = await store.create(newRun({ createdAt: '1999-01-01T00:00:01.000Z' }));
-      const ids = async (limit: number) => (await store.open(limit)).map(({ stageRunId }) => stageRunId);
-      assert.deepEqual((await ids(1000)).slice(0, 2), [older.stageRunId, younger.stageRunId]);
-      assert.deepEqual(await ids(1), [older.stageRunId]);
-      await store.conclude(older.stageRunId);
-      await store.conclude(older.stageRunId);
-      assert.equal((await store.find(older.stageRunId))?.state, 'concluded');
-      assert.equal((await ids(1000))[0], younger.stageRunId);
-      await store.conclude(younger.stageRunId);
+    it('lists the open runs by their ids, some at a time, until they are concluded', async () => {
+      const created = [await store.create(newRun()), await store.create(newRun())];
+      const [first, second] = created.map(({ stageRunId }) => stageRunId).sort() as [string, string];
+      const ids = async (limit: number, after?: string) =>
+        (await store.open(limit, after)).map(({ stageRunId }) => stageRunId);
+      const all = await ids(1000);
+      assert.deepEqual(all, all.toSorted());
+      assert.deepEqual(
+        all.filter((id) => id === first || id === second),
+        [first, second],
+      );
+      assert.deepEqual(await ids(1), all.slice(0, 1));
+      assert.deepEqual(await ids(1, first), [all[all.indexOf(first) + 1]]);
+      assert.deepEqual(await ids(1000, all.at(-1)), []);
+      await store.conclude(first);
+      await store.conclude(first);
+      assert.equal((await store.find(first))?.state, 'concluded');
+      assert.deepEqual(
+        await ids(1000),
+        all.filter((id) => id !== first),
+      );
+      await store.conclude(second);
     });
   });
 }

@@ -26,7 +26,8 @@ import { TASKS_CONTAINER } from '../zone-containers.ts';
 const CONCURRENCY = 4;
 /** What waits for one commit goes into the next together; so many may wait. */
 const TABLES_CONCURRENCY = 32;
-const RUNS_PER_POLL_MAX = 1000;
+/** Each costs four requests; with more open runs than these, a round of all takes several turns. */
+const RUNS_PER_POLL_MAX = 20;
 
 /** Drains our dead letters into the metadata store. */
 export const deadLettersModule = new ContainerModule(({ bind }) => {
@@ -45,8 +46,9 @@ export const taskPollModule = new ContainerModule(({ bind }) => {
     (settings, runs, blobs, messages, clock, tasks, telemetry, metadata) => {
       const papers = { account: settings.operationsAccount, container: TASKS_CONTAINER };
       const ports = { runs, blobs, messages, clock, tasks, telemetry, metadata, papers };
+      let upToStageRunId: string | undefined;
       return periodicRole('task-poll', settings.timings.taskPollSeconds * 1000, telemetry, async () => {
-        await pollTasks(ports, RUNS_PER_POLL_MAX);
+        ({ upToStageRunId } = await pollTasks(ports, RUNS_PER_POLL_MAX, upToStageRunId));
       });
     },
     [SETTINGS, STAGE_RUNS, BLOBS, MESSAGES, CLOCK, TASKS, TELEMETRY, METADATA_STORE],

@@ -36,6 +36,6 @@ export interface StageRunStore {
   recordReport(report: TaskReport): Promise<StageRun>;
   reports(stageRunId: string): Promise<readonly TaskReport[]>;
   conclude(stageRunId: string): Promise<void>;
-  /** Open runs, oldest first, for the poller. */
-  open(limit: number): Promise<readonly StageRun[]>;
+  /** Open runs in the order of their ids, for the poller: the first ones, or those behind `afterStageRunId`. */
+  open(limit: number, afterStageRunId?: string): Promise<readonly StageRun[]>;
 }

@@ -20,14 +20,26 @@ export interface PollTasksPorts extends ReportTaskPorts {
 /** Young runs may not be visible everywhere yet, and a conclusion that was asked for takes a while. */
 const GRACE_MS = 60_000;
 
+export interface PollRound {
+  /** Ends that nobody had reported. */
+  readonly recordedCount: number;
+  /** The last run that was asked about; absent when there is none behind it, and the next round begins anew. */
+  readonly upToStageRunId?: string;
+}
+
 /**
- * The truth behind the reports: asks Batch about every open run and records the ends that nobody reported, because
- * the task was killed, its node was lost, or its report did not arrive.
- * @returns how many ends it recorded.
+ * The truth behind the reports: asks Batch about open runs and records the ends that nobody reported, because the task
+ * was killed, its node was lost, or its report did not arrive. A round asks about so many runs at most, and the next
+ * one goes on behind them: what polling costs does not grow with what waits.
  */
-export async function pollTasks(ports: PollTasksPorts, runsMax: number): Promise<number> {
+export async function pollTasks(
+  ports: PollTasksPorts,
+  runsMax: number,
+  afterStageRunId?: string,
+): Promise<PollRound> {
   let recordedCount = 0;
-  for (const run of await ports.runs.open(runsMax)) {
+  const runs = await ports.runs.open(runsMax, afterStageRunId);
+  for (const run of runs) {
     try {
       recordedCount += await pollRun(ports, run);
     } catch (error) {
@@ -36,7 +48,8 @@ export async function pollTasks(ports: PollTasksPorts, runsMax: number): Promise
       ports.telemetry.event('tasks.poll-failed', { stageRunId: run.stageRunId, reason: error.message });
     }
   }
-  return recordedCount;
+  const last = runs.length < runsMax ? undefined : runs.at(-1);
+  return { recordedCount, ...(last === undefined ? {} : { upToStageRunId: last.stageRunId }) };
 }
 
 async function pollRun(ports: PollTasksPorts, run: StageRun): Promise<number> {

@@ -54,14 +54,14 @@ async function startedRun() {
 describe('polling tasks', () => {
   it('leaves alone what still runs', async () => {
     const { bench } = await startedRun();
-    assert.equal(await pollTasks(bench, 10), 0);
+    assert.equal((await pollTasks(bench, 10)).recordedCount, 0);
   });
 
   it('finds a task that was killed before it could report', async () => {
     const { bench, stageRunId, first, second } = await startedRun();
     await reportTask(bench, second, { outcome: 'succeeded' });
     bench.tasks.end(first, { state: 'failed', exitCode: 137, message: 'out of memory' });
-    assert.equal(await pollTasks(bench, 10), 1);
+    assert.equal((await pollTasks(bench, 10)).recordedCount, 1);
     const report = (await bench.runs.reports(stageRunId)).find(({ taskId }) => taskId === first);
     assert.equal(report?.reason?.code, 'task-failed');
     assert.match(report?.reason?.message ?? '', /exit code 137.*out of memory/);
@@ -79,9 +79,9 @@ describe('polling tasks', () => {
   it('gives a task that Batch does not know a minute to appear', async () => {
     const { bench, stageRunId, first, wait } = await startedRun();
     bench.tasks.end(first, { state: 'lost' });
-    assert.equal(await pollTasks(bench, 10), 0);
+    assert.equal((await pollTasks(bench, 10)).recordedCount, 0);
     wait(61);
-    assert.equal(await pollTasks(bench, 10), 1);
+    assert.equal((await pollTasks(bench, 10)).recordedCount, 1);
     assert.equal((await bench.runs.reports(stageRunId))[0]?.reason?.code, 'task-lost');
   });
 
@@ -95,6 +95,39 @@ describe('polling tasks', () => {
     wait(61);
     await pollTasks(bench, 10);
     assert.equal(bench.said('landfall.stage.conclude.v1').length, 1);
+  });
+
+  it('asks about so many runs at a time, and about all of them in turn', async () => {
+    const bench = new StageBench();
+    const command = bench.command('landfall.measurement.cancel.v1', { generation: 1 } as never);
+    const asked: string[] = [];
+    const ids = Array.from({ length: 5 }, (_, index) => stageRunIdOf(command.subject, 1, 'enrich', index));
+    for (const stageRunId of ids)
+      await bench.runs.create({
+        stageRunId,
+        stage: 'enrich',
+        measurementId: command.subject,
+        attempt: 1,
+        jobId: 'job',
+        command,
+        taskCount: 1,
+        endedTaskCount: 0,
+        state: 'open',
+        createdAt: bench.now.toISOString(),
+      });
+    bench.tasks.outcomes = (_jobId, stageRunId) => {
+      asked.push(stageRunId);
+      return Promise.resolve([]);
+    };
+    let after: string | undefined;
+    const countsPerRound: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      const before = asked.length;
+      ({ upToStageRunId: after } = await pollTasks(bench, 2, after));
+      countsPerRound.push(asked.length - before);
+    }
+    assert.deepEqual(countsPerRound, [2, 2, 1, 2]);
+    assert.deepEqual(asked.slice(0, 5), ids.toSorted(), 'each once before one is asked about again');
   });
 
   it('refuses a report for a task that does not exist', async () => {

@@ -40,10 +40,10 @@ export class MemoryStageRunStore implements StageRunStore {
     this.#runs.set(stageRunId, { ...this.#existing(stageRunId), state: 'concluded' });
   }
 
-  async open(limit: number): Promise<readonly StageRun[]> {
+  async open(limit: number, afterStageRunId = ''): Promise<readonly StageRun[]> {
     return [...this.#runs.values()]
-      .filter((run) => run.state === 'open')
-      .toSorted((a, b) => Date.parse(a.createdAt) - Date.parse(b.createdAt))
+      .filter((run) => run.state === 'open' && run.stageRunId > afterStageRunId)
+      .toSorted((a, b) => (a.stageRunId < b.stageRunId ? -1 : 1))
       .slice(0, limit);
   }
 

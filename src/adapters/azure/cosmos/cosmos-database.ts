@@ -112,15 +112,18 @@ export async function readItem<T extends object>(
   });
 }
 
+const PAGE_ITEMS = 500;
+
 /** All results, page by page; `partition` keeps the query in one partition. */
 export async function* queryItems<T>(
   container: Container,
   query: SqlQuerySpec,
   partition?: string,
+  pageItems = PAGE_ITEMS,
 ): AsyncGenerator<T> {
   const iterator = container.items.query<T>(query, {
     ...(partition === undefined ? {} : { partitionKey: partition }),
-    maxItemCount: 500,
+    maxItemCount: pageItems,
   });
   while (iterator.hasMoreResults()) {
     const { resources } = await request(`${container.id} could not be searched`, () => iterator.fetchNext());

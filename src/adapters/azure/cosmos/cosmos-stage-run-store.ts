@@ -122,14 +122,14 @@ export class CosmosStageRunStore implements StageRunStore {
     ]);
   }
 
-  async open(limit: number): Promise<readonly StageRun[]> {
-    const items = await collect(
-      queryItems<RunItem & Stored>(this.#container, {
-        query: "SELECT * FROM c WHERE c.type = 'stage-run' AND c.run.state = 'open' ORDER BY c.run.createdAt",
-      }),
-      limit,
-    );
-    return items.map(({ run }) => run);
+  async open(limit: number, afterStageRunId = ''): Promise<readonly StageRun[]> {
+    const query = {
+      query:
+        "SELECT * FROM c WHERE c.type = 'stage-run' AND c.run.state = 'open' AND c.id > @after ORDER BY c.id",
+      parameters: [{ name: '@after', value: runIdOf(afterStageRunId) }],
+    };
+    const items = queryItems<RunItem & Stored>(this.#container, query, undefined, limit);
+    return (await collect(items, limit)).map(({ run }) => run);
   }
 
   async #patch(
