@@ -60,7 +60,7 @@ export interface DocumentRow {
   readonly ttl: number | null;
 }
 
-/** Of more documents than these, a compared property is worth an index. */
+/** Of more documents than these, compared properties are worth an index. */
 const INDEX_FROM_DOCUMENTS = 1000;
 
 /** Every index makes writing dearer. */
@@ -358,11 +358,7 @@ export class Store {
   ): Iterable<DocumentRow> {
     const { source, condition, values } = scopeCondition(scope);
     const extracts = comparisons.map(({ path }) => `json_extract(body, '$.${path.join('.')}')`);
-    if (
-      scope.kind === 'all' &&
-      comparisons.length > 0 &&
-      this.#lastDocumentNumber > INDEX_FROM_DOCUMENTS
-    ) {
+    if (scope.kind === 'all' && comparisons.length > 0 && this.#lastDocumentNumber > INDEX_FROM_DOCUMENTS) {
       this.#indexProperties(comparisons, extracts);
     }
     const compared = extracts.map((extract) => ` AND ${extract} = ?`).join('');
@@ -380,7 +376,9 @@ export class Store {
     const name = `documents_of_${comparisons.map(({ path }) => path.join('.')).join('_and_')}`;
     if (this.#propertyIndexes.has(name) || this.#propertyIndexes.size >= MAX_PROPERTY_INDEXES) return;
     this.#beginWrite();
-    this.#database.exec(`CREATE INDEX IF NOT EXISTS "${name}" ON documents (container, ${extracts.join(', ')})`);
+    this.#database.exec(
+      `CREATE INDEX IF NOT EXISTS "${name}" ON documents (container, ${extracts.join(', ')})`,
+    );
     this.#propertyIndexes.add(name);
   }
 
