@@ -9,6 +9,7 @@ import {
   type Decoded,
   type NumberValues,
   numbersOf,
+  storedNumbersOf,
   textsOf,
   timestampsOf,
 } from './run-values.ts';
@@ -117,7 +118,7 @@ function numberColumns(
     );
   }
   const kind = kinds.length > 1 ? 'float64' : numberKindOf(scalers[0]?.kind ?? (kinds[0] as ValueKind));
-  return [plan('', kind, ({ runs, loaded }) => numbersOf(runs, loaded, kind, undefined), stored)];
+  return [plan('', kind, ({ runs, loaded }) => storedNumbersOf(runs, loaded, kind), stored)];
 }
 
 function numberKindOf(kind: ValueKind): NumberKind {

@@ -29,17 +29,50 @@ export function timesOf(
       }
       return { timestampsNs, unreadable: undefined };
     }
-    case 'waveform': {
-      const { offsetSeconds, incrementSeconds } = timeBase;
-      const seconds = new Float64Array(rowCount);
-      for (let row = 0; row < rowCount; row++)
-        seconds[row] = offsetSeconds + (firstRow + row) * incrementSeconds;
-      return addSeconds(timeBase.startNs, seconds);
-    }
+    case 'waveform':
+      return waveformTimes(timeBase, firstRow, rowCount);
     case 'timestamps':
     case 'elapsed':
       return channelTimes(timeBase, timeColumnOf(table), rows!);
   }
+}
+
+type Waveform = Extract<TimeBase, { readonly form: 'waveform' }>;
+
+const WORD = 2 ** 32;
+
+/** As `addSeconds`, for seconds that grow evenly: what it asks of every row is asked of the first and the last only. */
+function waveformTimes(waveform: Waveform, firstRow: number, rowCount: number): RowTimes {
+  const { startNs, offsetSeconds, incrementSeconds } = waveform;
+  const nsOf = (row: number) => Math.round((offsetSeconds + row * incrementSeconds) * 1e9);
+  const leastNs = Math.min(nsOf(firstRow), nsOf(firstRow + rowCount - 1));
+  const mostNs = Math.max(nsOf(firstRow), nsOf(firstRow + rowCount - 1));
+  if (!isExact(startNs, leastNs) || !isExact(startNs, mostNs)) {
+    const seconds = new Float64Array(rowCount);
+    for (let row = 0; row < rowCount; row++)
+      seconds[row] = offsetSeconds + (firstRow + row) * incrementSeconds;
+    return addSeconds(startNs, seconds);
+  }
+  const timestampsNs = new BigInt64Array(rowCount);
+  const words = new Uint32Array(timestampsNs.buffer);
+  const least = startNs + BigInt(leastNs);
+  const leastLow = Number(BigInt.asUintN(32, least));
+  const leastHigh = Number(least >> 32n);
+  for (let row = 0; row < rowCount; row++) {
+    const ns = Math.round((offsetSeconds + (firstRow + row) * incrementSeconds) * 1e9);
+    const sum = ns - leastNs + leastLow;
+    const high = Math.floor(sum / WORD);
+    words[2 * row] = sum - high * WORD;
+    words[2 * row + 1] = leastHigh + high;
+  }
+  return { timestampsNs, unreadable: undefined };
+}
+
+/** Whether the double counts nanoseconds one by one, and int64 can say the sum. */
+function isExact(startNs: bigint, ns: number): boolean {
+  if (!(Math.abs(ns) < 2 ** 51)) return false;
+  const sum = startNs + BigInt(ns);
+  return sum === BigInt.asIntN(64, sum);
 }
 
 /** The column that a table's times come from. */

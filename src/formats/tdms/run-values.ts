@@ -61,13 +61,49 @@ function fieldOf({ place }: Run, scaleId: number | undefined): Field | undefined
   return place.scalers.find((scaler) => scaler.scaleId === scaleId);
 }
 
-/** The numbers of the runs, one after the other, as `kind`; another kind of number is only turned into float64. */
+/** Below this size a view would keep much more memory than it shows. */
+const VIEW_BYTES_MIN = 1 << 15;
+
+/**
+ * Unscaled numbers, as `numbersOf` gives them, but without a copy where they lie in what was read as they are wanted:
+ * only to be looked at.
+ */
+export function storedNumbersOf(
+  runs: readonly Run[],
+  loaded: LoadedBytes,
+  kind: NumberKind,
+): Decoded<NumberValues> {
+  const view = kind === 'bool' ? undefined : viewOf(runs, loaded);
+  const isWanted = view instanceof ARRAYS[kind] && view.byteLength >= VIEW_BYTES_MIN;
+  return isWanted ? { values: view } : numbersOf(runs, loaded, kind, undefined);
+}
+
+/** The numbers of a single run whose bytes are those of a typed array already. */
+function viewOf(runs: readonly Run[], loaded: LoadedBytes): NumberValues | undefined {
+  const [run, another] = runs;
+  if (run === undefined || another !== undefined || run.place.form !== 'values' || !run.isLittle)
+    return undefined;
+  const { kind } = run.place;
+  if (!isNumberKind(kind) || run.strideBytes !== sizeBytesOf(kind)) return undefined;
+  const block = loaded.block(rangeOf(run));
+  const byteOffset = block.bytes.byteOffset + run.offset - block.offset;
+  if (byteOffset % run.strideBytes !== 0) return undefined;
+  return new ARRAYS[kind](block.bytes.buffer as ArrayBuffer, byteOffset, run.count);
+}
+
+/**
+ * The numbers of the runs, one after the other, as `kind`, in an array of its own; another kind of number is only
+ * turned into float64.
+ */
 export function numbersOf(
   runs: readonly Run[],
   loaded: LoadedBytes,
   kind: NumberKind,
   scaleId: number | undefined,
 ): Decoded<NumberValues> {
+  const view = kind === 'float64' && scaleId === undefined ? viewOf(runs, loaded) : undefined;
+  // The engine's own conversion of a whole array is several times as fast as a loop.
+  if (view !== undefined) return { values: view instanceof Float64Array ? view.slice() : asFloat64(view) };
   const rowCount = rowsOf(runs);
   const values = new ARRAYS[kind](rowCount);
   const target = targetOf(values);

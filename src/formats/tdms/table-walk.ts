@@ -1,6 +1,7 @@
 import type { ColumnBatch, LossCounter, Selection, TableBatch } from '../recording-reader.ts';
 import { ChannelCursor, type PlannedRuns, type Run } from './channel-cursor.ts';
 import type { ChannelRows, ColumnPlan } from './columns.ts';
+import { sizeBytesOf } from './data-types.ts';
 import type { ByteRange, PlannedBytes } from './planned-bytes.ts';
 import { keptRows, rowsInTime, timeColumnOf, timesOf } from './row-times.ts';
 import { keepNumbers, keepRows, nullColumn } from './rows.ts';
@@ -15,6 +16,8 @@ const BATCH_TEXT_BYTES = 1 << 24;
 /** How far apart in the file the values of one channel in one batch may lie. */
 const REACH_BYTES = 1 << 24;
 const ROW_BYTES_ESTIMATE = 8;
+/** Chunks from this size on are batches of their own: what lies in one piece need not be put together. */
+const CHUNK_BYTES_MIN = 1 << 19;
 
 /** What the next rows of one channel are; undefined where it has no value for them. */
 interface ChannelPlan {
@@ -31,6 +34,7 @@ export class TableWalk {
   readonly #bytes: PlannedBytes;
   readonly #loss: LossCounter;
   readonly #cursors = new Map<Channel, ChannelCursor>();
+  readonly #rowBytes: number;
   readonly #batchRows: number;
   readonly #endRow: number;
   #row: number;
@@ -61,8 +65,8 @@ export class TableWalk {
       cursor.advance(first);
       this.#cursors.set(channel, cursor);
     }
-    const rowBytes = ROW_BYTES_ESTIMATE * Math.max(1, this.#columns.length);
-    this.#batchRows = Math.max(1, Math.min(BATCH_ROWS_MAX, Math.floor(BATCH_BYTES / rowBytes)));
+    this.#rowBytes = ROW_BYTES_ESTIMATE * Math.max(1, this.#columns.length);
+    this.#batchRows = Math.max(1, Math.min(BATCH_ROWS_MAX, Math.floor(BATCH_BYTES / this.#rowBytes)));
   }
 
   get isDone(): boolean {
@@ -120,6 +124,8 @@ export class TableWalk {
       planned.set(channel, plan);
       rowCount = Math.min(rowCount, plan.rowCount);
     }
+    const chunkRows = rowsInOnePiece(planned.values());
+    if (chunkRows * this.#rowBytes >= CHUNK_BYTES_MIN) rowCount = Math.min(rowCount, chunkRows);
     const plans = new Map<Channel, readonly Run[]>();
     for (const [channel, plan] of planned) if (!plan.isLost) plans.set(channel, cut(plan.runs, rowCount));
     const isTimeLost = this.#timeColumn !== undefined && !plans.has(this.#timeColumn.channel);
@@ -180,6 +186,18 @@ export class TableWalk {
 function rangesOf({ runs, texts }: ChannelPlan): ByteRange[] {
   if (texts.length > 0) return texts.filter((range) => range !== undefined);
   return runs.flatMap((run) => (run.place.form === 'texts' ? [] : [rangeOf(run)]));
+}
+
+/** How many rows come before one of the channels lies elsewhere; 0 where a channel lies in single values anyway. */
+function rowsInOnePiece(planned: Iterable<PlannedRuns>): number {
+  let rows = Number.POSITIVE_INFINITY;
+  for (const { runs } of planned) {
+    const [run] = runs;
+    const { place, strideBytes, count } = run ?? {};
+    if (place?.form !== 'values' || strideBytes !== sizeBytesOf(place.kind)) return 0;
+    rows = Math.min(rows, count ?? 0);
+  }
+  return Number.isFinite(rows) ? rows : 0;
 }
 
 /** The first `rows` rows of the runs. */
