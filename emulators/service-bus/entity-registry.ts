@@ -15,7 +15,7 @@ import type {
   SubscriptionDescription,
   TopicDescription,
 } from './entity-description.ts';
-import { MessageQueue, NEVER_MS, type QueueLimits } from './message-queue.ts';
+import { MessageQueue, NEVER_MS, type QueueLimits, type StoredMessage } from './message-queue.ts';
 import type { MessageStore, StoredEntity } from './message-store.ts';
 import { QueueNode, type QueuePart } from './queue-node.ts';
 import { entityNotFound, ServiceBusError } from './service-bus-error.ts';
@@ -222,12 +222,13 @@ export class EntityRegistry {
   #openNode(entityPath: string, part: QueuePart, limits: QueueLimits): QueueNode {
     const path = entityPath + SUB_QUEUE_SUFFIX[part];
     const { queueId, lastSequenceNumber } = this.#store.openQueue(path);
-    const queue = new MessageQueue(path, limits, (message, change) => {
+    const onChange = (message: StoredMessage, change: 'stored' | 'removed'): void => {
       if (change === 'stored') this.#store.put(queueId, message);
       else this.#store.remove(queueId, message);
       this.#store.setLastSequenceNumber(queueId, queue.lastSequenceNumber);
       this.onQueueChange(node);
-    });
+    };
+    const queue = new MessageQueue(path, limits, onChange, () => this.#store.messagesOf(queueId));
     const node = new QueueNode(queueId, queue, part);
     for (const message of this.#store.messagesOf(queueId)) queue.restore(message);
     queue.lastSequenceNumber = Math.max(queue.lastSequenceNumber, lastSequenceNumber);

@@ -81,30 +81,53 @@ interface Due {
   readonly token: string;
 }
 
+/** What is known of messages that are in the store alone. All of them are active and not locked. */
+interface Rest {
+  count: number;
+  /** Epoch milliseconds; `Infinity` when none of them ever expires. */
+  firstExpiresAt: number;
+}
+
+/** From so many messages on, a queue that nobody receives from leaves them to the store. */
+const REST_FROM_MESSAGES = 200;
+
 export class MessageQueue {
   readonly path: string;
   limits: QueueLimits;
   lastSequenceNumber = 0;
   sizeBytes = 0;
-  readonly #messages = new SequenceIndex<StoredMessage>();
+  /** A queue that is received from holds its messages in memory, also those that wait. */
+  isReceivedFrom = false;
+  #messages = new SequenceIndex<StoredMessage>();
   readonly #ready = new PriorityHeap<StoredMessage>(
     (left, right) => left.sequenceNumber < right.sequenceNumber,
   );
   readonly #byToken = new Map<string, StoredMessage>();
   readonly #due = new PriorityHeap<Due>((left, right) => left.at < right.at);
   readonly #onChange: (message: StoredMessage, change: 'stored' | 'removed') => void;
+  readonly #stored: (() => Iterable<StoredMessage>) | undefined;
+  #rest: Rest | undefined;
+  #restFrom = REST_FROM_MESSAGES;
 
+  /** `stored` brings back what `onChange` reported as stored; without it everything stays in memory. */
   constructor(
     path: string,
     limits: QueueLimits,
     onChange: (message: StoredMessage, change: 'stored' | 'removed') => void,
+    stored?: () => Iterable<StoredMessage>,
   ) {
     this.path = path;
     this.limits = limits;
     this.#onChange = onChange;
+    this.#stored = stored;
   }
 
   get size(): number {
+    return this.#rest?.count ?? this.#messages.size;
+  }
+
+  /** Messages held in memory: none of those that rest in the store. */
+  get heldCount(): number {
     return this.#messages.size;
   }
 
@@ -127,6 +150,7 @@ export class MessageQueue {
   }
 
   schedule(arrival: Arrival, scheduledFor: number, now: number): StoredMessage {
+    this.#fetch();
     return this.#add(arrival, now, {
       state: 'scheduled',
       sequenceNumber: ++this.lastSequenceNumber,
@@ -142,14 +166,13 @@ export class MessageQueue {
       DeadLetterReason: reason,
       DeadLetterErrorDescription: description,
     });
-    this.restore({
+    this.#keep({
       ...message,
       content,
       state: 'active',
       lock: undefined,
       expiresAt: Number.POSITIVE_INFINITY,
     });
-    this.#onChange(this.#messages.get(message.sequenceNumber)!, 'stored');
   }
 
   /** Takes in a message as it was stored. A lock does not outlive the process that gave it. */
@@ -242,6 +265,7 @@ export class MessageQueue {
   }
 
   peek(fromSequenceNumber: number, count: number, now: number): StoredMessage[] {
+    this.#fetch();
     const found: StoredMessage[] = [];
     for (const message of this.#messages.from(fromSequenceNumber)) {
       if (found.length >= count) break;
@@ -253,6 +277,7 @@ export class MessageQueue {
 
   /** Everything that has become due: lost locks, expired messages, scheduled messages. */
   advance(now: number): Progress {
+    if (this.#rest !== undefined && this.#rest.firstExpiresAt <= now) this.#fetch();
     const deadLetters: DeadLetter[] = [];
     const activated: StoredMessage[] = [];
     let becameReady = false;
@@ -273,12 +298,14 @@ export class MessageQueue {
 
   /** Epoch milliseconds of the next thing `advance` would do. */
   nextDueAt(): number | undefined {
-    return this.#nextDue()?.at;
+    if (this.#rest === undefined) return this.#nextDue()?.at;
+    const { firstExpiresAt } = this.#rest;
+    return firstExpiresAt === Number.POSITIVE_INFINITY ? undefined : firstExpiresAt;
   }
 
   counts(): QueueCounts {
     const counts: QueueCounts = {
-      active: 0,
+      active: this.#rest?.count ?? 0,
       deferred: 0,
       scheduled: 0,
       locked: 0,
@@ -293,9 +320,47 @@ export class MessageQueue {
 
   #add(arrival: Arrival, now: number, facts: EntryFacts): StoredMessage {
     const message = newMessage(arrival, now, facts);
-    this.restore(message);
-    this.#onChange(message, 'stored');
+    this.#keep(message);
     return message;
+  }
+
+  #keep(message: StoredMessage): void {
+    if (this.#rest === undefined) this.restore(message);
+    else {
+      this.#rest.count += 1;
+      this.#rest.firstExpiresAt = Math.min(this.#rest.firstExpiresAt, message.expiresAt);
+      this.sizeBytes += message.content.sizeBytes;
+      this.lastSequenceNumber = Math.max(this.lastSequenceNumber, message.sequenceNumber);
+    }
+    this.#onChange(message, 'stored');
+    this.#leaveToStore();
+  }
+
+  /** A subscriber that never comes must not cost memory: what nobody receives lies in the store. */
+  #leaveToStore(): void {
+    if (this.#stored === undefined || this.isReceivedFrom || this.#messages.size < this.#restFrom) return;
+    const rest: Rest = { count: 0, firstExpiresAt: Number.POSITIVE_INFINITY };
+    for (const message of this.#messages.values()) {
+      if (message.state !== 'active' || message.lock !== undefined) {
+        this.#restFrom = 2 * this.#messages.size;
+        return;
+      }
+      rest.count += 1;
+      rest.firstExpiresAt = Math.min(rest.firstExpiresAt, message.expiresAt);
+    }
+    this.#rest = rest;
+    this.#messages = new SequenceIndex();
+    this.#ready.keepOnly(() => false);
+    this.#due.keepOnly(() => false);
+  }
+
+  /** Back into memory with what rests in the store: somebody wants it. */
+  #fetch(): void {
+    if (this.#rest === undefined || this.#stored === undefined) return;
+    this.#rest = undefined;
+    this.#restFrom = REST_FROM_MESSAGES;
+    this.sizeBytes = 0;
+    for (const message of this.#stored()) this.restore(message);
   }
 
   #watch(message: StoredMessage): void {
@@ -308,6 +373,7 @@ export class MessageQueue {
   }
 
   #next(now: number): StoredMessage | undefined {
+    this.#fetch();
     for (let message = this.#ready.peek(); message !== undefined; message = this.#ready.peek()) {
       const isHere = this.#messages.get(message.sequenceNumber) === message;
       if (isHere && message.lock === undefined && message.state === 'active' && message.expiresAt > now)

@@ -118,7 +118,9 @@ export class MessageStore {
     this.#database.prepare('DELETE FROM queues WHERE id = ?').run(queueId);
   }
 
+  /** Also those of this turn: what has been collected is written first. Nobody is told of that before the turn ends. */
   *messagesOf(queueId: number): Generator<StoredMessage> {
+    if (this.#changed.size > 0) this.#write();
     const [from, to] = [queueId * SEQUENCE_RANGE, (queueId + 1) * SEQUENCE_RANGE];
     const rows = this.#database.prepare('SELECT * FROM messages WHERE id >= ? AND id < ? ORDER BY id');
     for (const row of rows.iterate(from, to)) yield messageOf(row, from);

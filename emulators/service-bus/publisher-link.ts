@@ -44,7 +44,9 @@ export class PublisherLink {
     try {
       if (bytes.length > MAX_MESSAGE_SIZE_BYTES) throw messageTooLarge(bytes.length, MAX_MESSAGE_SIZE_BYTES);
       const messages = messageFormat === BATCH_MESSAGE_FORMAT ? splitBatch(bytes) : [bytes];
-      this.#broker.publish(this.#entity, messages.map(parseMessage));
+      // Copied, so that a message that waits does not keep the whole piece of network traffic it came in.
+      const contents = messages.map((message) => parseMessage(Buffer.from(message)));
+      this.#broker.publish(this.#entity, contents);
       return undefined;
     } catch (error) {
       if (error instanceof ServiceBusError) return error;

@@ -35,10 +35,12 @@ export class QueueNode {
 
   attach(consumer: Consumer): void {
     this.#consumers = [...this.#consumers, consumer];
+    this.queue.isReceivedFrom = true;
   }
 
   detach(consumer: Consumer): void {
     this.#consumers = this.#consumers.filter((other) => other !== consumer);
+    this.queue.isReceivedFrom = this.#consumers.length > 0;
   }
 
   /** Hands out messages, one to each receiver with credit in turn, until either runs out. */

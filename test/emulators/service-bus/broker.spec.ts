@@ -17,7 +17,7 @@ describe('Service Bus: sending', () => {
 
   before(async () => {
     const queues: Queues = [
-      ...['round-trip', 'bodies', 'batch', 'peek'].map((Name) => ({ Name })),
+      ...['round-trip', 'bodies', 'batch', 'peek', 'unread'].map((Name) => ({ Name })),
       { Name: 'tiny', Properties: { MaxSizeInMegabytes: 0.01 } },
     ];
     namespace = await openNamespace(entitiesOf(queues));
@@ -55,6 +55,18 @@ describe('Service Bus: sending', () => {
     assert.equal(message?.state, 'active');
     assert.ok(Math.abs(message.expiresAtUtc!.getTime() - Date.now() - 60_000) < 2000);
     assert.ok(message.lockedUntilUtc!.getTime() > Date.now() + 50_000);
+  });
+
+  it('gives a late receiver everything that nobody had received', async () => {
+    const bodies = Array.from({ length: 450 }, (_, index) => `event ${index}`);
+    const sender = namespace.client.createSender('unread');
+    for (const body of bodies) await sender.sendMessages({ body });
+    const receiver = namespace.client.createReceiver('unread', { receiveMode: 'receiveAndDelete' });
+    const received = await namespace.receive(receiver, bodies.length);
+    assert.deepEqual(
+      received.map(({ body }) => body),
+      bodies,
+    );
   });
 
   it('carries every kind of body, also one of many frames', async () => {

@@ -35,6 +35,7 @@ function newModel(): Model {
       if (change === 'stored') stored.set(message.sequenceNumber, { ...message });
       else stored.delete(message.sequenceNumber);
     },
+    () => [...stored.values()].map((message) => ({ ...message })),
   );
   return { queue, stored, now: 0, tokens: [], sentCount: 0, completed: [], dead: [] };
 }
@@ -159,5 +160,58 @@ describe('Service Bus: a queue, whatever happens in whatever order', () => {
     queue.defer('a', {}, 1);
     queue.advance(100_000);
     assert.equal(queue.lockDeferred([1], ['b'], 100_000)[0]?.sequenceNumber, 1);
+  });
+
+  describe('that nobody receives from', () => {
+    const MANY = 1000;
+
+    function unread(): Model {
+      const model = newModel();
+      for (let sent = 0; sent < MANY; sent++) model.queue.enqueue({ content: CONTENT, hopCount: 0 }, sent);
+      return model;
+    }
+
+    it('leaves its messages to the store and still knows their number, size and first expiry', () => {
+      const { queue } = unread();
+      assert.equal(queue.heldCount, 0);
+      assert.equal(queue.size, MANY);
+      assert.equal(queue.counts().active, MANY);
+      assert.equal(queue.sizeBytes, MANY * CONTENT.sizeBytes);
+      assert.equal(queue.nextDueAt(), 20_000);
+    });
+
+    it('hands all of them out in their order when a receiver comes, and holds what comes then', () => {
+      const { queue } = unread();
+      queue.isReceivedFrom = true;
+      const numbers = Array.from({ length: MANY }, () => queue.removeNext(MANY)?.sequenceNumber);
+      assert.deepEqual(
+        numbers,
+        Array.from({ length: MANY }, (_, index) => index + 1),
+      );
+      assert.equal(queue.size, 0);
+      assert.equal(queue.sizeBytes, 0);
+      assert.equal(queue.enqueue({ content: CONTENT, hopCount: 0 }, MANY).sequenceNumber, MANY + 1);
+      assert.equal(queue.heldCount, 1);
+    });
+
+    it('shows its messages to a peek, and lets them expire in their time', () => {
+      const { queue } = unread();
+      assert.equal(queue.peek(501, 3, 0)[0]?.sequenceNumber, 501);
+      queue.enqueue({ content: CONTENT, hopCount: 0 }, MANY);
+      assert.equal(queue.heldCount, 0, 'nobody receives after a peek either');
+      assert.equal(queue.advance(20_000).deadLetters.length, 1);
+      assert.equal(queue.size, MANY);
+    });
+
+    it('holds on to what is locked, deferred or scheduled', () => {
+      const { queue } = newModel();
+      queue.schedule({ content: CONTENT, hopCount: 0 }, 5_000, 0);
+      queue.enqueue({ content: CONTENT, hopCount: 0 }, 0);
+      queue.lockNext('a', 0);
+      for (let sent = 0; sent < MANY; sent++) queue.enqueue({ content: CONTENT, hopCount: 0 }, 0);
+      queue.complete('a', 1);
+      assert.equal(queue.advance(5_000).activated.length, 1);
+      assert.equal(queue.size, MANY);
+    });
   });
 });
