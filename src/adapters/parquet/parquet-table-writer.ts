@@ -8,23 +8,29 @@ import type {
 } from '#domain/ports/table-writer.ts';
 import { footerOf, layOut, selectionOf } from './column-layout.ts';
 import { type CopyOrder, CopyThread, type RunningCopy, type WrittenFile } from './copy-thread.ts';
+import { PieceBuilder } from './piece-builder.ts';
 import { PieceSpool } from './piece-spool.ts';
-import { assertRowsFit, piecesOf, type TablePiece } from './table-piece.ts';
+import { assertRowsFit, type TablePiece } from './table-piece.ts';
 
 /** A table below this size is written in one go when it is closed. */
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
+/** What all open tables hold together; above, a table holds no more than its share of it. */
+const HELD_TOGETHER_BYTES_MAX = 48 * 1024 * 1024;
 
 /**
  * Writes Parquet with DuckDB's COPY, outside the main thread. A recording has few large tables and a hundred small
  * ones, all open at once: up to `streamsMax` tables that grow beyond 4 MB stream into a thread of their own;
- * further large ones wait in a file; what is held or waits is written by one more thread when it is closed. So
- * memory depends neither on the length of a table nor on the number of tables, apart from 4 MB each.
+ * further large ones wait in a file; what is held or waits is written by one more thread when it is closed. Where many
+ * tables are held, they get large earlier. So memory depends neither on the length of a table nor on their number.
  */
 export class ParquetTableWriter implements TableWriter {
   readonly #streamsMax: number;
   readonly #idle: CopyThread[] = [];
   readonly #threads: CopyThread[] = [];
   #closing: CopyThread | undefined;
+  /** Tables that hold their rows, and how many bytes of them. */
+  readonly #held = new Map<object, number>();
+  #heldBytes = 0;
   /** Tables that are written at closing take turns. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -42,6 +48,17 @@ export class ParquetTableWriter implements TableWriter {
       footer: footerOf(definition, columns),
     };
     return new ParquetTable(this, order, definition);
+  }
+
+  /** Tells what a table holds now; whether it may. */
+  holds(table: object, sizeBytes: number): boolean {
+    this.#heldBytes += sizeBytes - (this.#held.get(table) ?? 0);
+    if (sizeBytes === 0) this.#held.delete(table);
+    else this.#held.set(table, sizeBytes);
+    if (sizeBytes > HELD_BYTES_MAX) return false;
+    return (
+      this.#heldBytes <= HELD_TOGETHER_BYTES_MAX || sizeBytes <= HELD_TOGETHER_BYTES_MAX / this.#held.size
+    );
   }
 
   /** Ends the threads. Tables that are still open fail. */
@@ -94,20 +111,30 @@ class ParquetTable implements OpenTable {
   readonly #writer: ParquetTableWriter;
   readonly #order: CopyOrder;
   readonly #definition: TableDefinition;
+  readonly #builder: PieceBuilder;
   #holding: Holding = { kind: 'held', pieces: [], sizeBytes: 0 };
 
   constructor(writer: ParquetTableWriter, order: CopyOrder, definition: TableDefinition) {
     this.#writer = writer;
     this.#order = order;
     this.#definition = definition;
+    this.#builder = new PieceBuilder(definition.columns);
   }
 
   async append(rows: TableRows): Promise<void> {
     assertRowsFit(this.#definition.columns, rows);
-    for (const piece of piecesOf(rows)) await this.#add(piece);
+    this.#refuseClosed();
+    for (const piece of this.#builder.add(rows)) await this.#add(piece);
+    const holding = this.#holding;
+    if (holding.kind !== 'held') return;
+    if (this.#writer.holds(this, holding.sizeBytes + this.#builder.sizeBytes)) return;
+    if (this.#builder.sizeBytes > 0) holding.pieces.push(this.#builder.take());
+    await this.#letGo(holding.pieces);
   }
 
   async close(): Promise<WrittenTable> {
+    this.#refuseClosed();
+    if (this.#builder.sizeBytes > 0) await this.#add(this.#builder.take());
     const holding = this.#takeHolding();
     const { rowCount, sizeBytes, sha256 } = await this.#finish(holding);
     return { localPath: this.#order.localPath, rowCount, sizeBytes, sha256 };
@@ -126,16 +153,17 @@ class ParquetTable implements OpenTable {
 
   async #add(piece: TablePiece): Promise<void> {
     const holding = this.#holding;
-    if (holding.kind === 'closed') throw new Error(`${this.#order.localPath} is closed; open it again.`);
     if (holding.kind === 'streaming') return holding.copy.push(piece);
     if (holding.kind === 'waiting') return holding.spool.add(piece);
+    if (holding.kind === 'closed') return;
     holding.pieces.push(piece);
     holding.sizeBytes += piece.sizeBytes;
-    if (holding.sizeBytes > HELD_BYTES_MAX) await this.#letGo(holding.pieces);
+    if (!this.#writer.holds(this, holding.sizeBytes)) await this.#letGo(holding.pieces);
   }
 
   /** The table is a large one: into a thread, or into a file until it is closed. */
   async #letGo(pieces: readonly TablePiece[]): Promise<void> {
+    this.#writer.holds(this, 0);
     const thread = this.#writer.takeStream();
     if (thread !== undefined) {
       const copy = thread.start(this.#order);
@@ -168,6 +196,12 @@ class ParquetTable implements OpenTable {
     const holding = this.#holding;
     if (holding.kind === 'closed') throw new Error(`${this.#order.localPath} is closed already.`);
     this.#holding = { kind: 'closed' };
+    this.#writer.holds(this, 0);
     return holding;
+  }
+
+  #refuseClosed(): void {
+    if (this.#holding.kind === 'closed')
+      throw new Error(`${this.#order.localPath} is closed; open it again.`);
   }
 }

@@ -13,7 +13,7 @@ import duckdb from '@duckdb/node-bindings';
 import type { TableColumn } from '#domain/ports/table-writer.ts';
 import { quoteText } from './column-layout.ts';
 import { duckdbTypeOf } from './duckdb-types.ts';
-import type { TablePiece } from './table-piece.ts';
+import { releasePiece, type TablePiece } from './table-piece.ts';
 import { fillValidity, fillVector } from './vector-filling.ts';
 
 /** Main to worker: write this table. Its rows come through `rows`, counted up in `signal` after each message. */
@@ -68,6 +68,8 @@ class RowSource {
 
   fill(chunk: DuckDBDataChunk, info: DuckDBTableFunctionInfo): void {
     while (this.#piece === undefined || this.#position === this.#piece.rowCount) {
+      if (this.#piece !== undefined) releasePiece(this.#piece);
+      this.#piece = undefined;
       const message = this.#next();
       if (message.kind === 'abort') info.setError('The table was given up.');
       if (message.kind !== 'rows') {

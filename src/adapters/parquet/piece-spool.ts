@@ -1,6 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { deserialize, serialize } from 'node:v8';
-import type { TablePiece } from './table-piece.ts';
+import { type TablePiece, withOwnBuffers } from './table-piece.ts';
 
 /** Pieces of a table that waits for its turn, in a file beside the table: length, then V8's own serialization. */
 export class PieceSpool {
@@ -29,7 +29,8 @@ export class PieceSpool {
     for (const sizeBytes of this.#pieceBytes) {
       const bytes = Buffer.allocUnsafeSlow(sizeBytes);
       await this.#file.read(bytes, 0, sizeBytes, position);
-      yield deserialize(bytes) as TablePiece;
+      // What is read back lies together in one buffer; each array is to be transferred by itself.
+      yield withOwnBuffers(deserialize(bytes) as TablePiece);
       position += sizeBytes;
     }
   }

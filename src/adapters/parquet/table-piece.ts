@@ -6,20 +6,22 @@ import type {
   TableValues,
 } from '#domain/ports/table-writer.ts';
 
-/**
- * Rows on their way to the worker: own copies of exactly the bytes of these rows, ready to be transferred.
- * Offsets count from their first entry.
- */
+/** Rows on their way to the worker: copies in buffers of their own, ready to be transferred. Offsets begin with 0. */
 export interface TablePiece {
   readonly rowCount: number;
   readonly sizeBytes: number;
   readonly columns: readonly { readonly values: TableValues; readonly validity?: Uint8Array }[];
 }
 
-/** Small enough that copying a piece holds up the event loop for a millisecond only, and stays in the processor's cache. */
-const PIECE_BYTES = 1024 * 1024;
+export type Numbers = Exclude<TableValues, { readonly kind: string }>;
 
-const ARRAY_OF: Readonly<Record<Exclude<TableScalarType, 'string' | 'bytes'>, { readonly name: string }>> = {
+export interface NumbersConstructor {
+  new (buffer: ArrayBuffer, byteOffset: number, length: number): Numbers;
+  readonly name: string;
+}
+
+/** The array that holds the values of a column of numbers. */
+export const ARRAY_OF: Readonly<Record<Exclude<TableScalarType, 'string' | 'bytes'>, NumbersConstructor>> = {
   bool: Uint8Array,
   int8: Int8Array,
   uint8: Uint8Array,
@@ -86,24 +88,23 @@ function assertOffsetsFit(name: string, offsets: Uint32Array, count: number): vo
   }
 }
 
-/** Cuts rows into pieces of about 1 MB; a single larger row is a piece of its own. */
-export function* piecesOf(rows: TableRows): Generator<TablePiece> {
-  const totalBytes = rows.columns.reduce((sum, column) => sum + sizeOf(column.values, 0, rows.rowCount), 0);
-  const rowsPerPiece = Math.max(
-    1,
-    Math.floor((rows.rowCount * PIECE_BYTES) / Math.max(totalBytes, PIECE_BYTES)),
-  );
-  for (let start = 0; start < rows.rowCount; start += rowsPerPiece) {
-    const end = Math.min(rows.rowCount, start + rowsPerPiece);
-    yield {
-      rowCount: end - start,
-      sizeBytes: rows.columns.reduce((sum, column) => sum + sizeOf(column.values, start, end), 0),
-      columns: rows.columns.map((column) => ({
-        values: copyOf(column.values, start, end),
-        ...(column.validity === undefined ? {} : { validity: column.validity.slice(start, end) }),
-      })),
-    };
-  }
+/** The same rows, no array sharing its buffer with anything. */
+export function withOwnBuffers(piece: TablePiece): TablePiece {
+  return {
+    ...piece,
+    columns: piece.columns.map(({ values, validity }) => ({
+      values: ownValues(values),
+      ...(validity === undefined ? {} : { validity: new Uint8Array(validity) }),
+    })),
+  };
+}
+
+function ownValues(values: TableValues): TableValues {
+  if (!('kind' in values)) return values.slice();
+  const offsets = values.offsets.slice();
+  return values.kind === 'variable'
+    ? { kind: 'variable', offsets, bytes: new Uint8Array(values.bytes) }
+    : { kind: 'list', offsets, items: ownValues(values.items) };
 }
 
 /** The buffers of a piece, to be moved instead of copied. */
@@ -114,6 +115,14 @@ export function buffersOf(piece: TablePiece): ArrayBuffer[] {
   ]);
 }
 
+/**
+ * Gives the memory of a piece back at once. Left to the garbage collector, which hardly notices array buffers, each
+ * thread would keep 64 MB of pieces that are long written.
+ */
+export function releasePiece(piece: TablePiece): void {
+  for (const buffer of new Set(buffersOf(piece))) buffer.transfer(0);
+}
+
 function valueBuffersOf(values: TableValues): ArrayBuffer[] {
   if (!('kind' in values)) return [values.buffer as ArrayBuffer];
   const offsets = values.offsets.buffer as ArrayBuffer;
@@ -122,19 +131,10 @@ function valueBuffersOf(values: TableValues): ArrayBuffer[] {
     : [offsets, ...valueBuffersOf(values.items)];
 }
 
-function sizeOf(values: TableValues, start: number, end: number): number {
+/** Bytes that the values `start … end - 1` take. */
+export function sizeOf(values: TableValues, start: number, end: number): number {
   if (!('kind' in values)) return (end - start) * values.BYTES_PER_ELEMENT;
   const [first, last] = [values.offsets[start] ?? 0, values.offsets[end] ?? 0];
   const itemBytes = values.kind === 'variable' ? last - first : sizeOf(values.items, first, last);
   return (end - start) * Uint32Array.BYTES_PER_ELEMENT + itemBytes;
-}
-
-/** `slice` copies only these values, also out of a buffer that holds more or is shared. */
-function copyOf(values: TableValues, start: number, end: number): TableValues {
-  if (!('kind' in values)) return values.slice(start, end);
-  const offsets = values.offsets.slice(start, end + 1);
-  const [first, last] = [offsets[0] ?? 0, offsets.at(-1) ?? 0];
-  return values.kind === 'variable'
-    ? { kind: 'variable', offsets, bytes: Uint8Array.prototype.slice.call(values.bytes, first, last) }
-    : { kind: 'list', offsets, items: copyOf(values.items, first, last) };
 }

@@ -27,12 +27,20 @@ export function fillVector(
 
 /** Marks rows null: validity is 1 = value, 0 = null, per row; DuckDB keeps a bit per row. */
 export function fillValidity(vector: duckdb.Vector, validity: Uint8Array, start: number, end: number): void {
-  const bits = new Uint8Array(Math.ceil((end - start) / 64) * 8);
+  const bits = scratch(Math.ceil((end - start) / 64) * 8);
   for (let row = start; row < end; row++) {
     if (validity[row] !== 0) bits[(row - start) >> 3]! |= 1 << ((row - start) & 7);
   }
   duckdb.vector_ensure_validity_writable(vector);
   duckdb.copy_data_to_vector_validity(vector, 0, bits.buffer, 0, bits.byteLength);
+}
+
+let room = new Uint8Array(1 << 16);
+
+/** Zeros, until the next call: DuckDB copies what it is given, and new buffers for each chunk would pile up. */
+function scratch(sizeBytes: number): Uint8Array<ArrayBuffer> {
+  if (sizeBytes > room.length) room = new Uint8Array(sizeBytes * 2);
+  return room.subarray(0, sizeBytes).fill(0);
 }
 
 function copyInto(vector: duckdb.Vector, array: ArrayBufferView): void {
@@ -74,7 +82,7 @@ function fillShort(
   end: number,
 ): void {
   const base = offsets[0]!;
-  const entries = new Uint8Array((end - start) * ENTRY_BYTES);
+  const entries = scratch((end - start) * ENTRY_BYTES);
   for (let row = start, entry = 0; row < end; row++, entry += ENTRY_BYTES) {
     const from = offsets[row]! - base;
     const length = offsets[row + 1]! - base - from;
@@ -101,13 +109,14 @@ function fillLists(
   const first = values.offsets[start]! - base;
   const last = values.offsets[end]! - base;
   // duckdb_list_entry: offset and length, both 64 bit little-endian.
-  const entries = new Uint32Array((end - start) * 4);
+  const entryBytes = scratch((end - start) * ENTRY_BYTES);
+  const entries = new Uint32Array(entryBytes.buffer, 0, (end - start) * 4);
   for (let row = start; row < end; row++) {
     entries[(row - start) * 4] = values.offsets[row]! - base - first;
     entries[(row - start) * 4 + 2] = values.offsets[row + 1]! - values.offsets[row]!;
   }
   duckdb.list_vector_reserve(vector, last - first);
   duckdb.list_vector_set_size(vector, last - first);
-  copyInto(vector, entries);
+  copyInto(vector, entryBytes);
   if (last > first) fillVector(duckdb.list_vector_get_child(vector), itemType, values.items, first, last);
 }

@@ -21,6 +21,11 @@ function bytesOf(values: readonly Uint8Array[]): TableValues {
   return { kind: 'variable', offsets, bytes: new Uint8Array(Buffer.concat(values)) };
 }
 
+/** Of lists that are 0, 1 or 2 long. */
+function sumOfLengths(rows: readonly number[]): number {
+  return rows.reduce((sum, row) => sum + (row % 3), 0);
+}
+
 function sumOf(values: readonly Uint8Array[]): number {
   return values.reduce((sum, value) => sum + value.length, 0);
 }
@@ -336,6 +341,71 @@ describe('large tables', () => {
     }
     await writer.dispose();
     assert.deepEqual((await readdir(folder)).length, 5);
+  });
+
+  it('a table that is fed a few rows at a time waits for its turn in a file: every value is there', async () => {
+    const writer = new ParquetTableWriter({ streamsMax: 0 });
+    const table = await writer.open(join(folder, 'little-by-little.parquet'), {
+      columns: [
+        { name: 'number', type: 'int16' },
+        { name: 'name', type: 'string' },
+        { name: 'list', type: { list: 'float64' } },
+        { name: 'speed', type: 'float64' },
+      ],
+      metadata: {},
+    });
+    let first = 0;
+    for (let append = 0; append < 1700; append++) {
+      const rows = Array.from({ length: 100 + (append % 7) }, (_, row) => first + row);
+      const items = rows.flatMap((row) => Array.from({ length: row % 3 }, () => row + 0.5));
+      const offsets = Uint32Array.from([0, ...rows].map((_, end) => sumOfLengths(rows.slice(0, end))));
+      const columns = [
+        { values: Int16Array.from(rows) },
+        { values: textValues(rows.map((row) => (row % 5 === 0 ? 'x'.repeat(40) : String(row)))) },
+        { values: { kind: 'list' as const, offsets, items: Float64Array.from(items) } },
+        {
+          values: Float64Array.from(rows),
+          ...(append % 2 === 0 ? {} : { validity: Uint8Array.from(rows, (row) => row % 2) }),
+        },
+      ];
+      await table.append({ rowCount: rows.length, columns });
+      first += rows.length;
+    }
+    assert.ok((await readdir(folder)).includes('little-by-little.parquet.waiting'));
+    const { localPath, rowCount } = await table.close();
+    await writer.dispose();
+    assert.equal(rowCount, first);
+    const connection = await (await DuckDBInstance.create(':memory:')).connect();
+    const wrong = await connection.runAndReadAll(`
+      WITH numbered AS (SELECT *, (row_number() OVER ()) - 1 AS row FROM '${localPath}')
+      SELECT count(*)::INT AS wrong FROM numbered WHERE "number" <> ((row + 32768) % 65536) - 32768
+        OR "name" <> CASE WHEN row % 5 = 0 THEN repeat('x', 40) ELSE row::VARCHAR END
+        OR "list" <> list_transform(range(row % 3), lambda item: row + 0.5)
+        OR (speed IS NOT NULL AND speed <> row) OR (speed IS NULL AND row % 2 = 1)`);
+    const nulls = await connection.runAndReadAll(
+      `SELECT count(*)::INT AS nulls FROM '${localPath}' WHERE speed IS NULL`,
+    );
+    connection.closeSync();
+    assert.deepEqual(wrong.getRowObjectsJson(), [{ wrong: 0 }]);
+    assert.ok(Number(nulls.getRowObjectsJson()[0]!['nulls']) > first / 5);
+  });
+
+  it('sixty that are held together hold no more than their share', async () => {
+    const shared = await mkdtemp(join(folder, 'shared-'));
+    const writer = new ParquetTableWriter({ streamsMax: 0 });
+    const tables = await Promise.all(
+      Array.from({ length: 60 }, (_, number) => writer.open(join(shared, `${number}.parquet`), numbers)),
+    );
+    // 2.4 MB each: none is large, 144 MB together are.
+    for (const table of tables) await table.append(batch(0));
+    const waiting = (await readdir(shared)).filter((name) => name.endsWith('.waiting'));
+    const heldBytes = (tables.length - waiting.length) * batchRows * 24;
+    await Promise.all(tables.slice(0, -1).map((table) => table.abort()));
+    assert.equal((await tables.at(-1)!.close()).rowCount, batchRows);
+    await writer.dispose();
+    assert.ok(heldBytes <= 96e6, `${heldBytes} bytes are held`);
+    assert.deepEqual(await readdir(shared), ['59.parquet']);
+    await rm(shared, { recursive: true });
   });
 
   it('a stream that is given up leaves nothing, and its thread serves the next table', async () => {
