@@ -134,16 +134,24 @@ class TdmsReader implements RecordingReader {
         const walk = new TableWalk(table, selection, source);
         return { walk, offset: walk.nextOffset() };
       });
-    for (;;) {
-      waiting = waiting.filter(({ walk }) => !walk.isDone);
-      const next = waiting.reduce(
-        (first, other) => (other.offset < first.offset ? other : first),
-        waiting[0]!,
-      );
-      if (next === undefined) return;
-      const batch = await next.walk.next();
-      next.offset = next.walk.nextOffset();
-      if (batch !== undefined) yield batch;
+    try {
+      for (let batchCount = 0; ; ) {
+        waiting = waiting.filter(({ walk }) => !walk.isDone);
+        const next = waiting.reduce(
+          (first, other) => (other.offset < first.offset ? other : first),
+          waiting[0]!,
+        );
+        if (next === undefined) return;
+        const batch = await next.walk.next();
+        next.offset = next.walk.nextOffset();
+        if (batch === undefined) continue;
+        batchCount += 1;
+        // Not of many tables at once, whose bytes would add up, and not for someone who only looks at the first rows.
+        if (waiting.length === 1 && batchCount > 1) bytes.readAhead(next.walk.nextRanges());
+        yield batch;
+      }
+    } finally {
+      await bytes.settle();
     }
   }
 }

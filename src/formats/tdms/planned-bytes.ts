@@ -26,6 +26,8 @@ export class PlannedBytes {
   readonly #source: ByteSource;
   readonly #onBytes: (sizeBytes: number) => void;
   #kept: Block[] = [];
+  /** What is being read before it is asked for. It never fails: what could not be read is read again, and fails there. */
+  #ahead: Promise<PromiseSettledResult<Block>[]> | undefined;
 
   constructor(source: ByteSource, onBytes: (sizeBytes: number) => void) {
     this.#source = source;
@@ -34,9 +36,8 @@ export class PlannedBytes {
 
   /** The bytes of all ranges, to be asked for by the range's offset. Ranges lie inside the file. */
   async load(ranges: readonly ByteRange[]): Promise<LoadedBytes> {
-    const kept = new LoadedBytes(this.#kept);
-    const missing = ranges.filter((range) => range.lengthBytes > 0 && kept.find(range) === undefined);
-    const reads = joined(missing);
+    await this.settle();
+    const reads = this.#missing(ranges);
     const blocks: Block[] = [];
     for (let start = 0; start < reads.length; start += READS_AT_ONCE) {
       const some = reads.slice(start, start + READS_AT_ONCE);
@@ -47,6 +48,31 @@ export class PlannedBytes {
     return loaded;
   }
 
+  /** Begins to read what the next `load` is likely to ask for. */
+  readAhead(ranges: readonly ByteRange[]): void {
+    if (this.#ahead !== undefined) return;
+    const reads = this.#missing(ranges).slice(0, READS_AT_ONCE);
+    if (reads.length > 0) this.#ahead = Promise.allSettled(reads.map((read) => this.#read(read)));
+  }
+
+  /** Afterwards no read is under way. */
+  async settle(): Promise<void> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const settled = await ahead;
+    this.#keep(settled?.flatMap((read) => (read.status === 'fulfilled' ? [read.value] : [])) ?? []);
+  }
+
+  #missing(ranges: readonly ByteRange[]): ByteRange[] {
+    const kept = new LoadedBytes(this.#kept);
+    const keptEnd = this.#kept.reduce((end, { offset, bytes }) => Math.max(end, offset + bytes.length), 0);
+    return joined(
+      ranges.filter(
+        (range) => range.lengthBytes > 0 && (range.offset >= keptEnd || kept.find(range) === undefined),
+      ),
+    );
+  }
+
   async #read({ offset, lengthBytes }: ByteRange): Promise<Block> {
     const bytes = await this.#source.read(offset, lengthBytes);
     this.#onBytes(lengthBytes);
@@ -54,6 +80,7 @@ export class PlannedBytes {
   }
 
   #keep(blocks: readonly Block[]): void {
+    if (blocks.length === 0) return;
     const newestFirst = [...blocks.toReversed(), ...this.#kept];
     let sizeBytes = 0;
     this.#kept = newestFirst.filter(({ bytes }) => {

@@ -56,14 +56,20 @@ function waveformTimes(waveform: Waveform, firstRow: number, rowCount: number): 
   const timestampsNs = new BigInt64Array(rowCount);
   const words = new Uint32Array(timestampsNs.buffer);
   const least = startNs + BigInt(leastNs);
-  const leastLow = Number(BigInt.asUintN(32, least));
-  const leastHigh = Number(least >> 32n);
+  let high = Number(least >> 32n);
+  // Of the nanoseconds that the low word counts from 0 under this high word.
+  let zeroNs = leastNs - Number(BigInt.asUintN(32, least));
   for (let row = 0; row < rowCount; row++) {
     const ns = Math.round((offsetSeconds + (firstRow + row) * incrementSeconds) * 1e9);
-    const sum = ns - leastNs + leastLow;
-    const high = Math.floor(sum / WORD);
-    words[2 * row] = sum - high * WORD;
-    words[2 * row + 1] = leastHigh + high;
+    let low = ns - zeroNs;
+    if (low < 0 || low >= WORD) {
+      const turns = Math.floor(low / WORD);
+      high += turns;
+      zeroNs += turns * WORD;
+      low -= turns * WORD;
+    }
+    words[2 * row] = low;
+    words[2 * row + 1] = high;
   }
   return { timestampsNs, unreadable: undefined };
 }

@@ -25,6 +25,12 @@ interface ChannelPlan {
   readonly texts: readonly (ByteRange | undefined)[];
 }
 
+interface PlannedRows {
+  readonly plans: ReadonlyMap<Channel, readonly Run[]>;
+  readonly rowCount: number;
+  readonly isLost: boolean;
+}
+
 /** Reads one table from its first selected row to its last, batch by batch. */
 export class TableWalk {
   readonly #table: TdmsTable;
@@ -38,6 +44,8 @@ export class TableWalk {
   readonly #batchRows: number;
   readonly #endRow: number;
   #row: number;
+  /** Of the next rows, where they have been planned already. */
+  #planned: PlannedRows | undefined;
 
   constructor(
     table: TdmsTable,
@@ -80,9 +88,26 @@ export class TableWalk {
     return least === Number.POSITIVE_INFINITY ? 0 : least;
   }
 
+  /** What the next rows will be read from first. */
+  nextRanges(): ByteRange[] {
+    if (this.isDone) return [];
+    this.#planned = this.#plan();
+    const { plans, isLost } = this.#planned;
+    if (isLost) return [];
+    const runs = this.#isSelective ? plans.get(this.#timeColumn!.channel) : [...plans.values()].flat();
+    return rangesOf({ runs: runs ?? [], texts: [] });
+  }
+
+  /** Whether the times of rows are read before it is known whether their values are wanted. */
+  get #isSelective(): boolean {
+    const { startTimeNs, endTimeNs } = this.#selection;
+    return this.#timeColumn !== undefined && (startTimeNs !== undefined || endTimeNs !== undefined);
+  }
+
   /** The next rows, or undefined where none of those looked at is there and selected. Always moves on. */
   async next(): Promise<TableBatch | undefined> {
-    const { plans, rowCount, isLost } = this.#plan();
+    const { plans, rowCount, isLost } = this.#planned ?? this.#plan();
+    this.#planned = undefined;
     const firstRow = this.#row;
     if (isLost) {
       this.#advance(rowCount);
@@ -114,7 +139,7 @@ export class TableWalk {
   }
 
   /** The runs of all channels, for as many rows as all of them can be planned for. */
-  #plan() {
+  #plan(): PlannedRows {
     const rowsMax = Math.min(this.#batchRows, this.#endRow - this.#row);
     const planned = new Map<Channel, PlannedRuns>();
     let rowCount = rowsMax;
@@ -155,9 +180,7 @@ export class TableWalk {
     const plan = this.#timeColumn === undefined ? undefined : channels.get(this.#timeColumn.channel);
     if (plan === undefined) return timesOf(this.#table, firstRow, rows, undefined);
     // Unless rows are selected by time, the time channel is read together with the others.
-    const { startTimeNs, endTimeNs } = this.#selection;
-    const isSelective = startTimeNs !== undefined || endTimeNs !== undefined;
-    const ranges = isSelective ? rangesOf(plan) : [...channels.values()].flatMap(rangesOf);
+    const ranges = this.#isSelective ? rangesOf(plan) : [...channels.values()].flatMap(rangesOf);
     const loaded = await this.#bytes.load(ranges);
     return timesOf(this.#table, firstRow, rows, { runs: plan.runs, loaded, texts: [] });
   }
