@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { sentenceOf } from '#domain/messages.ts';
+import { folderTemplateProblem } from '#domain/placement.ts';
 import { ZONES } from '#domain/vocabulary.ts';
 
 /**
@@ -129,9 +130,7 @@ export function readSettings(environment: Environment): Settings {
     apiPort: portOf(environment, 'LANDFALL_API_PORT') ?? (Number(new URL(api).port) || 8080),
     apiHost,
     apiAccess: apiAccessOf(environment, apiHost),
-    folderTemplate:
-      environment['LANDFALL_FOLDER_TEMPLATE'] ??
-      '{region}/{zone}/{measurementId}/{dataStreamId}/{yyyy}/{mm}/{dd}',
+    folderTemplate: folderTemplateOf(environment),
     taskImages:
       environment['LANDFALL_TASK_IMAGES'] === undefined
         ? {}
@@ -216,6 +215,14 @@ function apiAccessOf(environment: Environment, apiHost: string): ApiAccess {
 
 function isLoopback(host: string): boolean {
   return ['127.0.0.1', 'localhost', '::1', '[::1]'].includes(host);
+}
+
+function folderTemplateOf(environment: Environment): string {
+  const template = environment['LANDFALL_FOLDER_TEMPLATE'];
+  if (template === undefined) return '{region}/{zone}/{measurementId}/{dataStreamId}/{yyyy}/{mm}/{dd}';
+  const problem = folderTemplateProblem(template);
+  if (problem !== undefined) throw new SettingsError(`LANDFALL_FOLDER_TEMPLATE: ${problem}.`);
+  return template;
 }
 
 const TIMING_VARIABLES: Readonly<Record<keyof Timings, string>> = {

@@ -30,7 +30,7 @@ const DEPLOYED = {
   LANDFALL_API_CLIENT_ID: 'api-client',
   LANDFALL_IDENTITY_CLIENT_ID: '11111111-2222-3333-4444-555555555555',
   LANDFALL_TASK_IMAGES: JSON.stringify({ 'landfall/copy': 'registry.example.com/copy@sha256:00' }),
-  LANDFALL_FOLDER_TEMPLATE: '{zone}/{yyyy}/{measurementId}',
+  LANDFALL_FOLDER_TEMPLATE: '{zone}/{yyyy}/{measurementId}/{dataStreamId}',
   APPLICATIONINSIGHTS_CONNECTION_STRING: 'InstrumentationKey=0',
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD',
 };
@@ -81,7 +81,7 @@ describe('settings', () => {
         clientId: 'api-client',
       },
       apiHost: '0.0.0.0',
-      folderTemplate: '{zone}/{yyyy}/{measurementId}',
+      folderTemplate: '{zone}/{yyyy}/{measurementId}/{dataStreamId}',
       taskImages: { 'landfall/copy': 'registry.example.com/copy@sha256:00' },
       timings: {
         landingWaitSeconds: 3600,
@@ -96,6 +96,14 @@ describe('settings', () => {
         connectionString: 'InstrumentationKey=0',
         identity: { clientId: '11111111-2222-3333-4444-555555555555' },
       },
+    });
+  });
+
+  it('refuse a folder template by which data streams would write into one folder', () => {
+    const environment = { ...DEPLOYED, LANDFALL_FOLDER_TEMPLATE: '{zone}/{measurementId}' };
+    assert.throws(() => readSettings(environment), {
+      name: 'SettingsError',
+      message: /LANDFALL_FOLDER_TEMPLATE.*must contain \{dataStreamId\}/,
     });
   });
 
