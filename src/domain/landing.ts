@@ -1,12 +1,9 @@
 import type { LandedVersion } from './landed-versions.ts';
 import { MANIFEST_FILE_NAME, type Manifest } from './manifest.ts';
 import { sha1 } from './sha1.ts';
-import type { BlobLocation, Recording } from './vocabulary.ts';
+import { type BlobLocation, RECORDINGS_CONTAINER, type Recording } from './vocabulary.ts';
 
 /** When a folder in Landing is a complete recording, decided from its manifest and from what HEAD said of its files. */
-
-/** Recordings lie in this container, one folder each, directly below it; their files may lie deeper. */
-export const RECORDINGS_CONTAINER = 'recordings';
 
 /** At most so many missing files are named in a message. */
 const MISSING_NAMED_MAX = 20;

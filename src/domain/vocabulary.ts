@@ -40,6 +40,9 @@ export const ZONES = [
 export const Zone = z.enum(ZONES);
 export type Zone = z.infer<typeof Zone>;
 
+/** In zones without a container per kind of sensor: one folder per recording, directly below it. */
+export const RECORDINGS_CONTAINER = 'recordings';
+
 export const DataStreamKind = z.enum(['raw', 'extracted', 'synchronized', 'enriched', 'scenes', 'labeled']);
 export type DataStreamKind = z.infer<typeof DataStreamKind>;
 

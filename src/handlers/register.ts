@@ -3,6 +3,7 @@ import { dataStreamIdOf } from '#domain/identity.ts';
 import type { Envelope } from '#domain/messages.ts';
 import type { Clock } from '#domain/ports/clock.ts';
 import type { MessageSender } from '#domain/ports/message-sender.ts';
+import { RECORDINGS_CONTAINER } from '#domain/vocabulary.ts';
 import { type PlacingPorts, placeIn } from './placing.ts';
 import { publishStageEvents, stageEvent } from './stage-messages.ts';
 
@@ -27,8 +28,8 @@ export function registerHandler(ports: RegisterPorts): (message: Envelope) => Pr
     const recording = { ...message.data.recording, ...(startTime === undefined ? {} : { startTime }) };
     const facts = { measurementId, recording, commandTime: message.time };
     const dataStreamId = dataStreamIdOf(measurementId, generation, 'raw');
-    const locations = await placeIn(ports, facts, 'raw', dataStreamId, ['recordings']);
-    const [archive] = await placeIn(ports, facts, 'archive', dataStreamId, ['recordings']);
+    const locations = await placeIn(ports, facts, 'raw', dataStreamId, [RECORDINGS_CONTAINER]);
+    const [archive] = await placeIn(ports, facts, 'archive', dataStreamId, [RECORDINGS_CONTAINER]);
     const place = { measurementId, generation, stage, attempt };
     const registered = stageEvent('landfall.measurement.registered.v1', {
       ...place,

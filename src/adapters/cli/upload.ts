@@ -2,7 +2,7 @@ import { measurementIdOf } from '#domain/identity.ts';
 import { inParallel } from '#domain/in-parallel.ts';
 import { landingFolderOf, MANIFEST_FILE_NAME, type Manifest } from '#domain/manifest.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
-import type { BlobLocation } from '#domain/vocabulary.ts';
+import { type BlobLocation, RECORDINGS_CONTAINER } from '#domain/vocabulary.ts';
 import { filesBelow, type LocalFile, makeManifest, manifestIn } from './local-folder.ts';
 import { bytesText, type Terminal } from './terminal.ts';
 
@@ -36,7 +36,7 @@ export async function uploadFolder(
   const landingFolder = landingFolderOf(manifest.fleet, manifest.recordingId);
   const landing: BlobLocation = {
     account: target.landingAccountOf(landingFolder),
-    container: 'recordings',
+    container: RECORDINGS_CONTAINER,
     path: `${landingFolder}/`,
   };
   const at = (path: string): BlobLocation => ({ ...landing, path: `${landing.path}${path}` });

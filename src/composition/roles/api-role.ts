@@ -19,6 +19,7 @@ import type { PartnerShare } from '#domain/ports/partner-share.ts';
 import type { StageRunStore } from '#domain/ports/stage-run-store.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
 import type { VehicleConfiguration, VehicleStore } from '#domain/ports/vehicle-store.ts';
+import { RECORDINGS_CONTAINER } from '#domain/vocabulary.ts';
 import { announceDataStream } from '#handlers/operations/announce-data-stream.ts';
 import { lineage, listMeasurements, measurementStatus } from '#handlers/operations/measurement-status.ts';
 import { replayDeadLetters } from '#handlers/operations/replay-dead-letters.ts';
@@ -44,7 +45,7 @@ import {
   TELEMETRY,
   VEHICLES,
 } from '../tokens.ts';
-import { RECORDINGS_CONTAINER, TASKS_CONTAINER, VEHICLES_CONTAINER } from '../zone-containers.ts';
+import { TASKS_CONTAINER, VEHICLES_CONTAINER } from '../zone-containers.ts';
 
 interface ApiPorts {
   readonly settings: Settings;
