@@ -19,7 +19,7 @@ import { withCostTables } from './cost-tables.ts';
 
 const root = join(import.meta.dirname, '..');
 
-export function generatedFiles(): ReadonlyMap<string, string> {
+function generatedFiles(): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const [type, schema] of messageSchemas()) files.set(`docs/schemas/${type}.json`, textOf(schema));
   files.set('docs/asyncapi.json', textOf(asyncApiDocument()));

@@ -97,7 +97,7 @@ function rowsBeforeOthers(heads: readonly (TimedRows | undefined)[], first: numb
 }
 
 /** How many of the ascending times are at or before a time. */
-export function rowsUntil(timestampsNs: BigInt64Array, timeNs: bigint): number {
+function rowsUntil(timestampsNs: BigInt64Array, timeNs: bigint): number {
   let [low, high] = [0, timestampsNs.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -104,7 +104,7 @@ export async function runProgram(
 }
 
 /** Kills what is left of a process group; that there is nothing left is fine. */
-export function killProcessGroup(processGroup: number): void {
+function killProcessGroup(processGroup: number): void {
   try {
     process.kill(-processGroup, 'SIGKILL');
   } catch (error) {

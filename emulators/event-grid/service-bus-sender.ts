@@ -47,7 +47,7 @@ const TOKEN_MS = 24 * 3_600_000;
 const TOKEN_RENEWED_BEFORE_MS = 3_600_000;
 
 /** Reads `Endpoint=sb://host:port;SharedAccessKeyName=…;SharedAccessKey=…;UseDevelopmentEmulator=true`. */
-export function parseServiceBusConnectionString(text: string): Namespace {
+function parseServiceBusConnectionString(text: string): Namespace {
   const parts = new Map(
     text
       .split(';')

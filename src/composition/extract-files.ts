@@ -147,6 +147,6 @@ export function columnFacts({ name, type, unit }: TableColumn) {
   return { name, type: typeText(type), ...(unit === undefined ? {} : { unit }) };
 }
 
-export function typeText(type: TableColumn['type']): string {
+function typeText(type: TableColumn['type']): string {
   return typeof type === 'string' ? type : `list<${typeText(type.list)}>`;
 }

@@ -33,7 +33,7 @@ const PORTS = {
 
 export type Ports = { readonly [K in keyof typeof PORTS]: number };
 
-export const LOCAL_REGION = 'local';
+const LOCAL_REGION = 'local';
 export const BATCH_ACCOUNT = 'landfall';
 export const EVENTS_TOPIC_NAME = 'landfall-events';
 

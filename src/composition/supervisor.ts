@@ -38,7 +38,7 @@ export class StartFailure extends Error {
   }
 }
 
-export const SUPERVISOR_TIMES: SupervisorTimes = {
+const SUPERVISOR_TIMES: SupervisorTimes = {
   restartDelaysMs: [0, 250, 1000, 5000],
   recoveredAfterMs: 30_000,
   stopWithinMs: 15_000,

@@ -9,7 +9,7 @@ import { type ProcessDefinition, type RunningProcess, Supervisor } from './super
 import { endOrphans, readUpFile, removeUpFile, writeUpFile } from './up-file.ts';
 
 /** The folder of the checkout: emulators and tasks are started from there. */
-export const ROOT = join(import.meta.dirname, '..', '..');
+const ROOT = join(import.meta.dirname, '..', '..');
 
 export interface UpOptions {
   readonly stack: LocalStack;

@@ -10,7 +10,7 @@ import { Cancelled, Conflict, RetryableFailure, TerminalFailure } from './failur
 export const RETRY_DELAYS_MS: readonly number[] = [30_000, 300_000, 1_800_000];
 
 /** Somebody else was first: soon, because what stood in the way is already over. */
-export const CONFLICT_DELAY_MS = 5_000;
+const CONFLICT_DELAY_MS = 5_000;
 
 /** Service Bus keeps this much of a dead letter's description. */
 const DESCRIPTION_LENGTH_MAX = 1024;

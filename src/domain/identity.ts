@@ -17,7 +17,7 @@ function bytesOfUuid(uuid: string): Uint8Array {
 }
 
 /** UUIDv5 (RFC 9562, section 5.5) of `name` in `namespace`. */
-export function uuidV5(namespace: string, name: string): string {
+function uuidV5(namespace: string, name: string): string {
   const namespaceBytes = namespace === LANDFALL_NAMESPACE ? LANDFALL_NAMESPACE_BYTES : bytesOfUuid(namespace);
   const nameBytes = UTF8.encode(name);
   const input = new Uint8Array(namespaceBytes.length + nameBytes.length);

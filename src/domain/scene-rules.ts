@@ -43,7 +43,7 @@ const SECOND_NS = 1_000_000_000n;
  * Longitudinal acceleration of -3.0 m/s² or less for at least 0.3 s while moving: the value used for passenger
  * cars and trucks alike in naturalistic driving studies (UDRIVE; SWOV 2018).
  */
-export const HARD_BRAKING: SceneRule = {
+const HARD_BRAKING: SceneRule = {
   name: 'hard-braking',
   version: '1.0.0',
   needs: ['acceleration'],
@@ -69,7 +69,7 @@ export const HARD_BRAKING: SceneRule = {
 };
 
 /** Slower than 0.1 m/s for at least 2 s; gaps of up to 0.5 s (sensor noise) do not end it. */
-export const STANDSTILL: SceneRule = {
+const STANDSTILL: SceneRule = {
   name: 'standstill',
   version: '1.0.0',
   needs: ['speed'],
@@ -88,7 +88,7 @@ export const STANDSTILL: SceneRule = {
 };
 
 /** A yaw rate above 0.1 rad/s to one side that turns the vehicle by at least 60°. */
-export const TURN: SceneRule = {
+const TURN: SceneRule = {
   name: 'turn',
   version: '1.0.0',
   needs: ['yawRate'],

@@ -134,9 +134,3 @@ export function definitionOf(stage: Stage): StageDefinition {
   if (definition === undefined) throw new Error(`stage ${stage} is not in the stage graph`);
   return definition;
 }
-
-/** The stage after `stage`, or undefined after the last. */
-export function nextStage(stage: Stage): Stage | undefined {
-  const index = STAGE_GRAPH.findIndex((definition) => definition.stage === stage);
-  return STAGE_GRAPH[index + 1]?.stage;
-}

@@ -54,7 +54,7 @@ const WHEEL_SPEED_NAME = /wheel_?speed/i;
 const TWIST_X = /(^|\.)twist(\.twist)?\.linear\.x$|(^|\.)linear\.x$/;
 
 /** Whatever may say the speed in m/s, not negative, the best first; and the way between positions, to judge them by. */
-export function speedSources(columns: ColumnUnits): {
+function speedSources(columns: ColumnUnits): {
   readonly candidates: readonly MotionQuantity[];
   readonly reference: MotionQuantity | undefined;
 } {

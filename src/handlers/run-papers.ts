@@ -27,7 +27,7 @@ export async function writeJson(
 }
 
 /** @throws {TerminalFailure} `not-found`, or `message-invalid` when the document does not fit its schema. */
-export async function readJson<S extends DocumentSchema>(
+async function readJson<S extends DocumentSchema>(
   blobs: BlobStore,
   location: BlobLocation,
   schema: S,

@@ -74,7 +74,7 @@ export function topText(query: Query): string {
 }
 
 /** What stands between SELECT and FROM, without DISTINCT and TOP. */
-export function selectionText({ selection }: Query): string {
+function selectionText({ selection }: Query): string {
   if (selection.kind === 'star') return '*';
   if (selection.kind === 'value') return `VALUE ${expressionText(selection.expression)}`;
   return selection.items

@@ -135,7 +135,7 @@ export interface Query {
 }
 
 /** The aggregate functions, in upper case. */
-export const AGGREGATES: ReadonlySet<string> = new Set(['COUNT', 'SUM', 'AVG', 'MIN', 'MAX', 'COUNTIF']);
+const AGGREGATES: ReadonlySet<string> = new Set(['COUNT', 'SUM', 'AVG', 'MIN', 'MAX', 'COUNTIF']);
 
 /** True for a call of an aggregate function. */
 export function isAggregateCall(expression: Expression): boolean {

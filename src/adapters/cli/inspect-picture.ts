@@ -20,7 +20,7 @@ export async function writeInspectionPicture(
     .toFile(path);
 }
 
-export function inspectionSvg(name: string, inspection: Inspection): string {
+function inspectionSvg(name: string, inspection: Inspection): string {
   const { startTimeNs = 0n, endTimeNs = 0n, tables } = inspection;
   const shown = tables.filter((table) => table.rowCount > 0).slice(0, TABLES_MAX);
   const width = LABEL_WIDTH + PLOT_WIDTH + 3 * MARGIN;

@@ -7,7 +7,7 @@ import { type ExtractedFile, OutputNames } from './topic-extraction.ts';
 /** An attachment beyond this stays in the recording: it is read as a whole. */
 const ATTACHMENT_SIZE_BYTES_MAX = 256 * 1024 * 1024;
 
-export const ATTACHMENTS_FOLDER = 'attachments';
+const ATTACHMENTS_FOLDER = 'attachments';
 
 /** The files embedded in a recording, below `attachments/`; one that cannot be read, or is too large, is counted as lost. */
 export async function writeAttachments(

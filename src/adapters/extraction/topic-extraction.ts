@@ -40,7 +40,7 @@ export interface ExtractedTable {
   readonly endTimeNs?: bigint;
 }
 
-export const PARQUET = 'application/vnd.apache.parquet';
+const PARQUET = 'application/vnd.apache.parquet';
 export const TAR = 'application/x-tar';
 
 /** Where an extraction of one file works, and what it is told. */
@@ -73,7 +73,7 @@ export class OutputNames {
 }
 
 /** A topic, group or file as a file name: `/imu/data` → `imu_data`. Different ones may become the same. */
-export function fileNameOf(name: string): string {
+function fileNameOf(name: string): string {
   const plain = name.replaceAll(/[^A-Za-z0-9._-]+/g, '_').replaceAll(/^[_.]+|_+$/g, '');
   return plain === '' ? 'table' : plain.slice(0, 120);
 }

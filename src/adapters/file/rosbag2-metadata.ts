@@ -2,7 +2,7 @@ import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 
 /** The file that makes a folder a ROS 2 bag. */
-export const ROSBAG2_METADATA_NAME = 'metadata.yaml';
+const ROSBAG2_METADATA_NAME = 'metadata.yaml';
 
 /** What rosbag2 writes when a recording ends (github.com/ros2/rosbag2, rosbag2_storage, `BagMetadata`, version 1 to 9). */
 export interface Rosbag2Metadata {

@@ -20,9 +20,3 @@ export const PackageTask = TaskConfiguration.extend({
   framesMax: z.int().positive(),
 });
 export type PackageTask = z.infer<typeof PackageTask>;
-
-/** `facts` in the result of a packaging. */
-export const PackageFacts = z.object({
-  frameCount: z.int().nonnegative(),
-  sceneCount: z.int().nonnegative(),
-});

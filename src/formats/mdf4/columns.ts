@@ -54,7 +54,7 @@ export interface ColumnPlan {
  * the texts; complex numbers become `<name>.re` and `<name>.im`.
  * @throws {Mdf4Damage} where the channel does not lie inside of its records
  */
-export function columnPlansOf(channel: Channel, group: ChannelGroup): ColumnPlan[] {
+function columnPlansOf(channel: Channel, group: ChannelGroup): ColumnPlan[] {
   const bare = bareColumns(channel, group);
   const validity = validityReader(channel, group);
   if (validity === undefined) return bare;

@@ -14,7 +14,7 @@ export interface Header {
   readonly writer?: string;
 }
 
-export const HEADER_OFFSET = 64;
+const HEADER_OFFSET = 64;
 const TIME_IS_LOCAL = 0x01;
 const TIME_OFFSETS_VALID = 0x02;
 const NS_PER_MINUTE = 60_000_000_000n;

@@ -11,7 +11,7 @@ export interface RowRange {
   readonly end: number;
 }
 
-export const ALL_ROWS: RowRange = { start: 0, end: Number.POSITIVE_INFINITY };
+const ALL_ROWS: RowRange = { start: 0, end: Number.POSITIVE_INFINITY };
 
 /** Fewer rows are read faster than they are searched. */
 const SEARCHED_ROWS_MIN = 1 << 12;

@@ -46,7 +46,7 @@ export async function readChunk(
 }
 
 /** The records in the data of a chunk record. @throws {ChunkError} when they cannot be had. */
-export async function decompressChunk(
+async function decompressChunk(
   record: RecordPlace,
   data: Uint8Array,
   missingBytes: number,

@@ -6,7 +6,7 @@ import { isPageSize, readWriteAheadLog, type WriteAheadLog } from './write-ahead
  * without memory for more than some pages. Source: sqlite.org/fileformat2.html (sections 1.3, 1.6, 2.1).
  * Pages that a write-ahead log beside the file holds newer are taken from there.
  */
-export const SQLITE_MAGIC = 'SQLite format 3\0';
+const SQLITE_MAGIC = 'SQLite format 3\0';
 
 export type SqliteValue = number | bigint | string | Uint8Array | null;
 

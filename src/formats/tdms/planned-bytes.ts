@@ -91,7 +91,7 @@ export class PlannedBytes {
 }
 
 /** The reads that cover all ranges. A range is never cut in two. */
-export function joined(ranges: readonly ByteRange[]): ByteRange[] {
+function joined(ranges: readonly ByteRange[]): ByteRange[] {
   const sorted = ranges.toSorted((a, b) => a.offset - b.offset);
   const reads: { offset: number; lengthBytes: number }[] = [];
   for (const { offset, lengthBytes } of sorted) {

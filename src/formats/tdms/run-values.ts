@@ -320,12 +320,12 @@ export function textsOf(texts: readonly (Uint8Array | undefined)[]): Decoded<Var
   return { values: { kind: 'variable', offsets, bytes }, ...validity.found() };
 }
 
-export function rowsOf(runs: readonly Run[]): number {
+function rowsOf(runs: readonly Run[]): number {
   return runs.reduce((sum, run) => sum + run.count, 0);
 }
 
 /** All rows are values until one is said not to be. */
-export class Validity {
+class Validity {
   readonly #rowCount: number;
   #flags: Uint8Array | undefined;
 
