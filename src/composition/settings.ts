@@ -99,7 +99,7 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws {SettingsError} naming the variable. */
 export function readSettings(environment: Environment): Settings {
@@ -139,6 +139,11 @@ export function readSettings(environment: Environment): Settings {
     ...(applicationInsights === undefined ? {} : { applicationInsights }),
     ...(home === undefined ? {} : { home }),
   };
+}
+
+/** The metadata API alone: who only asks it needs to know of nothing else. @throws {SettingsError} */
+export function readApiAddress(environment: Environment): string {
+  return addressOf(environment, 'LANDFALL_API');
 }
 
 /** What a task needs: its storage, the way back, where telemetry goes, and where it may write local files. */
