@@ -11,7 +11,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       console.error(error.message);
       return error.exitCode;
     }
-    if (error instanceof SettingsError || error instanceof RangeError) {
+    if (error instanceof SettingsError) {
       console.error(error.message);
       return EXIT.failed;
     }

@@ -2,6 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Zone } from '#domain/vocabulary.ts';
+import { SettingsError } from './settings.ts';
 
 /** Azure on loopback: which services, on which ports, with which keys, and the settings that lead there. */
 export interface LocalStack {
@@ -52,12 +53,12 @@ const ACCOUNTS: readonly Omit<LocalAccount, 'key'>[] = [
   { name: 'operations', zone: 'operations', hierarchical: false },
 ];
 
-/** A number in LANDFALL_PORT_BASE, or undefined. @throws {RangeError} when it is no port. */
+/** A number in LANDFALL_PORT_BASE, or undefined. @throws {SettingsError} when it is no port. */
 export function portBaseOf(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   const base = Number(text);
   if (!Number.isInteger(base) || base < 1024 || base > 65_515) {
-    throw new RangeError(
+    throw new SettingsError(
       `LANDFALL_PORT_BASE is ${text}; give a number from 1024 to 65515 (the stack takes 20 ports from there)`,
     );
   }
@@ -72,7 +73,10 @@ export function portsFrom(base: number | undefined): Ports {
   return Object.fromEntries(entries) as Ports;
 }
 
-/** The stack of this folder and these ports. Keys are derived from a secret that is drawn once per folder. */
+/**
+ * The stack of this folder and these ports. Keys are derived from a secret that is drawn once per folder.
+ * @throws {SettingsError} for a folder that cannot be written, or a port that is none.
+ */
 export function localStack(environment: Readonly<Record<string, string | undefined>>): LocalStack {
   const home = resolve(environment['LANDFALL_HOME'] ?? '.landfall');
   const ports = portsFrom(portBaseOf(environment['LANDFALL_PORT_BASE']));
@@ -124,6 +128,18 @@ export function serviceBusKeyOf(stack: LocalStack): string {
 }
 
 function secretOf(home: string): string {
+  try {
+    return drawnSecret(home);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    throw new SettingsError(
+      `The state folder ${home} cannot be used (${code}). Set LANDFALL_HOME to a folder that you may write to.`,
+    );
+  }
+}
+
+function drawnSecret(home: string): string {
   const path = join(home, 'secret');
   try {
     return readFileSync(path, 'utf8');

@@ -25,7 +25,7 @@ describe('the local stack', () => {
   for (const base of ['ssh', '80', '65516', '2300.5', '-1'])
     it(`refuses LANDFALL_PORT_BASE=${base} and says which are possible`, () => {
       assert.throws(() => portBaseOf(base), {
-        name: 'RangeError',
+        name: 'SettingsError',
         message: new RegExp(`LANDFALL_PORT_BASE is ${base}; give a number from 1024 to 65515`),
       });
     });
