@@ -149,7 +149,7 @@ function stackCommands(program: Command, actions: Actions, take: Take): void {
   program
     .command('worker')
     .description('host the named roles in this process')
-    .requiredOption('--roles <names>', 'comma-separated; `all`, `road` and `api` are groups')
+    .requiredOption('--roles <names>', 'comma-separated; `all`, `road` and `sweeps` are groups')
     .option('--once', 'let each take one turn and end, as a scheduled job; sweeps only', false)
     .action((options) => take(actions.worker(options)));
 }
