@@ -9,7 +9,7 @@ import { CommandError, EXIT } from './exit-codes.ts';
  * A time as RFC 3339, or as seconds from the start of the recording.
  * @param startTimeNs of the recording; undefined when it has no rows.
  */
-export function timeOf(option: string, text: string, startTimeNs: bigint | undefined): bigint {
+function timeOf(option: string, text: string, startTimeNs: bigint | undefined): bigint {
   if (/^\d+(\.\d+)?$/.test(text)) return (startTimeNs ?? 0n) + BigInt(Math.round(Number(text) * 1e6)) * 1000n;
   const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
   const milliseconds = match === null ? Number.NaN : Date.parse(`${match[1]}${match[3]}`);
@@ -20,6 +20,24 @@ export function timeOf(option: string, text: string, startTimeNs: bigint | undef
     );
   }
   return BigInt(milliseconds) * 1_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
+}
+
+/** Rows from `--from` on, and before `--to`. @throws {CommandError} when nothing can lie between them. */
+export function timesOf(
+  { from, to }: { readonly from?: string; readonly to?: string },
+  recordingStartNs: bigint | undefined,
+): { readonly startTimeNs?: bigint; readonly endTimeNs?: bigint } {
+  const startTimeNs = from === undefined ? undefined : timeOf('--from', from, recordingStartNs);
+  const endTimeNs = to === undefined ? undefined : timeOf('--to', to, recordingStartNs);
+  if (startTimeNs !== undefined && endTimeNs !== undefined && startTimeNs >= endTimeNs)
+    throw new CommandError(
+      `--from "${from}" is not before --to "${to}", so there is nothing to extract; name the earlier time first`,
+      EXIT.usage,
+    );
+  return {
+    ...(startTimeNs === undefined ? {} : { startTimeNs }),
+    ...(endTimeNs === undefined ? {} : { endTimeNs }),
+  };
 }
 
 /** `[<bus>=]<file>`; without a bus the file is for every bus. */
@@ -61,6 +79,11 @@ function rangeOf(part: string, value: string, startTimeNs: bigint | undefined) {
   const [from, to, ...rest] = value.split('..');
   if (from === undefined || to === undefined || rest.length > 0) throw wrongRule(part);
   const [fromNs, toNs] = [timeOf(part, from, startTimeNs), timeOf(part, to, startTimeNs)];
+  if (fromNs > toNs)
+    throw new CommandError(
+      `--downsample "${part}" ends before it begins; name the earlier time first`,
+      EXIT.usage,
+    );
   return { from: rfc3339Of(fromNs), to: rfc3339Of(toNs) };
 }
 

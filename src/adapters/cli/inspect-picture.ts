@@ -9,15 +9,11 @@ const BAR_HEIGHT = 24;
 const MARGIN = 16;
 const TABLES_MAX = 200;
 
-/** Draws rates over time, one line per table; times without rows are marked. Writes a PNG. */
-export async function writeInspectionPicture(
-  path: string,
-  name: string,
-  inspection: Inspection,
-): Promise<void> {
-  await sharp(Buffer.from(inspectionSvg(name, inspection)))
+/** A PNG: rates over time, one line per table; times without rows are marked. */
+export async function inspectionPicture(name: string, inspection: Inspection): Promise<Uint8Array> {
+  return sharp(Buffer.from(inspectionSvg(name, inspection)))
     .png()
-    .toFile(path);
+    .toBuffer();
 }
 
 function inspectionSvg(name: string, inspection: Inspection): string {

@@ -38,14 +38,15 @@ async function readdirOf(folder: string) {
     return await readdir(resolve(folder), { recursive: true, withFileTypes: true });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new CommandError(
-        `${folder} is not a folder. Name the folder that holds the recording files.`,
-        EXIT.usage,
-      );
-    }
-    throw error;
+    throw code === 'ENOENT' || code === 'ENOTDIR' ? notAFolder(folder) : error;
   }
+}
+
+function notAFolder(path: string): CommandError {
+  return new CommandError(
+    `${path} is not a folder. Name the folder that holds the recording files.`,
+    EXIT.usage,
+  );
 }
 
 /** The folder's own manifest, or undefined. @throws {CommandError} when it breaks a rule. */
@@ -56,8 +57,9 @@ export async function manifestIn(
   try {
     bytes = await readFile(join(folder, MANIFEST_FILE_NAME));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw code === 'ENOTDIR' ? notAFolder(folder) : error;
   }
   const parsed = parseManifest(bytes);
   if (!parsed.ok) {

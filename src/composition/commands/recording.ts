@@ -1,7 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
-import { dbcOptionOf, downsamplingOf, timeOf } from '#adapters/cli/extract-options.ts';
+import { dbcOptionOf, downsamplingOf, timesOf } from '#adapters/cli/extract-options.ts';
 import { type ExtractionSummary, extractionJson, extractionText } from '#adapters/cli/extract-text.ts';
 import { inspectRecording } from '#adapters/cli/inspect-recording.ts';
 import { inspectionJson, inspectionText } from '#adapters/cli/inspect-text.ts';
@@ -25,8 +25,9 @@ export async function inspect(
       json ? JSON.stringify(inspectionJson(inspection)) : inspectionText(basename(file), inspection),
     );
     if (png !== undefined) {
-      const { writeInspectionPicture } = await import('#adapters/cli/inspect-picture.ts');
-      await writeInspectionPicture(png, basename(file), inspection);
+      const { inspectionPicture } = await import('#adapters/cli/inspect-picture.ts');
+      const picture = await inspectionPicture(basename(file), inspection);
+      await writable('--png', png, () => writeFile(png, picture));
       terminal.note(`${png} shows rates and gaps over time`);
     }
     return EXIT.ok;
@@ -60,7 +61,7 @@ async function extractTo(
   const selection = selectionOf(file, reader, options);
   const downsampling =
     options.downsample === undefined ? undefined : downsamplingOf(options.downsample, startTimeNs);
-  await mkdir(folder, { recursive: true });
+  await writable('--out', folder, () => mkdir(folder, { recursive: true }));
   const { ParquetTableWriter } = await import('#adapters/parquet/parquet-table-writer.ts');
   const tableWriter = new ParquetTableWriter();
   try {
@@ -118,8 +119,7 @@ function selectionOf(file: string, reader: RecordingReader, options: ExtractOpti
   }
   return {
     ...(options.topics === undefined ? {} : { tables: wanted }),
-    ...(options.from === undefined ? {} : { startTimeNs: timeOf('--from', options.from, startTimeNs) }),
-    ...(options.to === undefined ? {} : { endTimeNs: timeOf('--to', options.to, startTimeNs) }),
+    ...timesOf(options, startTimeNs),
   };
 }
 
@@ -132,7 +132,13 @@ async function withRecording(
   const onProgress = (name: string, bytesRead: number, sizeBytes: number) =>
     terminal.progress(`${name}: ${bytesText(bytesRead)} of ${bytesText(sizeBytes)}`);
   try {
-    const recording = await openLocalRecording(path, { decompressors: createDecompressors(), onProgress });
+    const recording = await openLocalRecording(path, {
+      decompressors: createDecompressors(),
+      onProgress,
+    }).catch((error: unknown) => {
+      const reason = UNREADABLE[codeOf(error)];
+      throw reason === undefined ? error : new CommandError(`${path}: ${reason}`, EXIT.unreadable);
+    });
     try {
       return await work(recording.reader);
     } finally {
@@ -140,17 +146,36 @@ async function withRecording(
     }
   } catch (error) {
     if (error instanceof RecordingFormatError) throw new CommandError(error.message, EXIT.unreadable);
-    throw unreadable(path, error);
+    throw error;
   }
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'reading it is not allowed',
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file; name a recording file, or the folder of a ROS 2 bag',
+  ENOTDIR: 'a part of this path is a file, not a folder; name a recording file, or the folder of a ROS 2 bag',
+  EACCES: 'reading it is not allowed; ask its owner, or copy it to where you may read',
 };
 
-function unreadable(file: string, error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const reason = REASONS[code];
-  return reason === undefined ? error : new CommandError(`${file}: ${reason}`, EXIT.unreadable);
+const UNWRITABLE: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist; make it, or name another',
+  ENOTDIR: 'a part of this path is a file, not a folder; name another',
+  EEXIST: 'this is a file, not a folder; name another',
+  EISDIR: 'this is a folder, not a file; name another',
+  EACCES: 'writing there is not allowed; name another place',
+  EROFS: 'nothing can be written there; name another place',
+  ENOSPC: 'the disk is full; make room, or name another place',
+};
+
+/** @throws {CommandError} naming the option, when what it names cannot be written. */
+async function writable<T>(option: string, path: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    const reason = UNWRITABLE[codeOf(error)];
+    throw reason === undefined ? error : new CommandError(`${option} ${path}: ${reason}`);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

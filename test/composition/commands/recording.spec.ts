@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +6,8 @@ import { DEMO_DRIVE } from '#adapters/drive-simulator/drive.ts';
 import { DEMO_DBC, writeDriveBag } from '#adapters/drive-simulator/drive-bag.ts';
 import { memorySink } from '#formats/byte-source.ts';
 import { queryParquet } from '#test/support/parquet-query.ts';
+import { runLandfall } from '#test/support/run-landfall.ts';
 
-const LANDFALL = join(import.meta.dirname, '..', '..', '..', 'bin', 'landfall');
 const START_NS = 1_750_000_000_000_000_000n;
 
 interface Extracted {
@@ -38,17 +37,7 @@ describe('landfall inspect and extract', function () {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  function landfall(...argv: string[]): Promise<{ code: number; out: string; errors: string }> {
-    const child = spawn(process.execPath, [LANDFALL, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
-    const texts = { out: '', errors: '' };
-    child.stdout.on('data', (chunk) => {
-      texts.out += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      texts.errors += chunk;
-    });
-    return new Promise((resolve) => child.on('close', (code) => resolve({ code: code ?? -1, ...texts })));
-  }
+  const landfall = (...argv: string[]) => runLandfall(argv);
   async function extracted(
     ...argv: string[]
   ): Promise<Extracted & { readonly path: (name: string) => string }> {
@@ -215,9 +204,14 @@ describe('landfall inspect and extract', function () {
   });
 
   const wrong: readonly (readonly [string, number, RegExp, readonly string[]])[] = [
-    ['a file that is no recording', 4, /none of a known recording/, ['inspect', LANDFALL]],
+    ['a file that is no recording', 4, /none of a known recording/, ['inspect', import.meta.filename]],
     ['a file that is not there', 4, /there is no such file/, ['inspect', join(folder, 'nothing.bag')]],
-    ['extract of no recording', 4, /none of a known recording/, ['extract', LANDFALL, '--out', folder]],
+    [
+      'extract of no recording',
+      4,
+      /none of a known recording/,
+      ['extract', import.meta.filename, '--out', folder],
+    ],
     ['a folder', 4, /it is a folder/, ['inspect', folder]],
     [
       'an unknown topic',
