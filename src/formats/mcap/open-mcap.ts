@@ -115,18 +115,16 @@ class McapReader implements RecordingReader {
     selection: Selection,
     loss: LossCounter,
   ): AsyncGenerator<TableBatch> {
-    const times = new BigInt64Array(rows.timeHalves.buffer);
-    let pending = new PendingMessages();
+    const pending = new PendingMessages();
     for (let row = 0; row < rows.count; row += 1) {
       const packed = bytes.subarray(rows.starts[row], rows.ends[row]);
       const message = await uncompressedMessage(packed, this.#options, loss);
       if (message === undefined) continue;
-      pending.add(times[row]!, message);
-      if (!pending.isFull) continue;
-      yield* pending.batches(table, selection, loss);
-      pending = new PendingMessages();
+      pending.append(message);
+      pending.take(table, rows.timeHalves[2 * row]!, rows.timeHalves[2 * row + 1]!);
+      if (pending.isFull) yield* pending.batches(selection, loss);
     }
-    yield* pending.batches(table, selection, loss);
+    yield* pending.batches(selection, loss);
   }
 
   async #load(

@@ -57,21 +57,34 @@ function decodeKinds(
 ): DecodedMessages {
   const kind = firstKnownKind(decoderFor, { bytes, starts, ends, count });
   const decoder = decoderFor(kind) ?? decoderFor(1)!;
-  const rows: number[] = [];
+  const payload = { bytes, starts: new Uint32Array(count), ends: ends.slice(0, count), count };
   const strangers: number[] = [];
   for (let i = 0; i < count; i += 1) {
-    const whole = ends[i]! - starts[i]! >= ENCAPSULATION_BYTES;
-    if (whole && bytes[starts[i]!] === 0 && bytes[starts[i]! + 1] === kind) rows.push(i);
-    else strangers.push(i);
+    const start = starts[i]!;
+    payload.starts[i] = start + ENCAPSULATION_BYTES;
+    const isWhole = ends[i]! - start >= ENCAPSULATION_BYTES;
+    if (!isWhole || bytes[start] !== 0 || bytes[start + 1] !== kind) strangers.push(i);
   }
+  if (strangers.length === 0) return decoder.decode(payload, wanted);
+  return decodeOthers(decoder, payload, strangers, wanted);
+}
+
+/** Decodes the messages that are not among `strangers`, which are misfits. */
+function decodeOthers(
+  decoder: MessageDecoder,
+  { bytes, starts, ends, count }: MessageSlices,
+  strangers: readonly number[],
+  wanted: Uint8Array,
+): DecodedMessages {
+  const leftOut = new Set(strangers);
+  const rows = Array.from({ length: count }, (_, row) => row).filter((row) => !leftOut.has(row));
   const payload = {
     bytes,
-    starts: Uint32Array.from(rows, (row) => starts[row]! + ENCAPSULATION_BYTES),
-    ends: Uint32Array.from(rows, (row) => ends[row]!),
+    starts: starts.filter((_, row) => !leftOut.has(row)),
+    ends: ends.filter((_, row) => !leftOut.has(row)),
     count: rows.length,
   };
   const decoded = decoder.decode(payload, wanted);
-  if (strangers.length === 0) return decoded;
   const misfits = [...strangers, ...decoded.misfits.map((i) => rows[i]!)].sort((a, b) => a - b);
   return { columns: decoded.columns, misfits };
 }

@@ -6,7 +6,8 @@ const MESSAGE_BYTES_MAX = 2 ** 30;
 
 /** Whether the message at `start` was compressed by rosbag2 (`--compression-mode message`), whatever the storage. */
 export function isCompressedMessage(bytes: Uint8Array, start = 0): boolean {
-  return ZSTD_FRONT.every((byte, index) => bytes[start + index] === byte);
+  // Asked of every message: the first byte is the answer for nearly all.
+  return bytes[start] === ZSTD_FRONT[0] && ZSTD_FRONT.every((byte, index) => bytes[start + index] === byte);
 }
 
 /** The message as it was; undefined, and counted, where it cannot be decompressed. */

@@ -1,4 +1,5 @@
-import type { SqlitePages, SqliteValue } from './sqlite-pages.ts';
+import type { SqlitePages } from './sqlite-pages.ts';
+import type { SqliteValue } from './sqlite-record.ts';
 
 export interface Topic {
   readonly id: number;
@@ -30,7 +31,7 @@ export async function readCatalog(
 ): Promise<Rosbag2Catalog | undefined> {
   const tables = new Map<string, Table>();
   let timeIndexPage: number | undefined;
-  const entries = (await Array.fromAsync(pages.rows(1, onDamage))).flat();
+  const entries = await Array.fromAsync(pages.rows(1, onDamage));
   for (const { values } of entries) {
     const [type, name, , rootPage, sql] = values;
     if (type === 'table' && typeof rootPage === 'number') {
@@ -78,7 +79,7 @@ async function spanOf(
   return { startTimeNs: BigInt(first), endTimeNs: BigInt(last) };
 }
 
-export function isInteger(value: SqliteValue | undefined): value is number | bigint {
+function isInteger(value: SqliteValue | undefined): value is number | bigint {
   return typeof value === 'bigint' || Number.isSafeInteger(value);
 }
 
@@ -121,14 +122,12 @@ async function* rowsOf(
   { rootPage, columns, keyColumn }: Table,
   onDamage: (what: string) => void,
 ): AsyncGenerator<Row> {
-  for await (const rows of pages.rows(rootPage, onDamage)) {
-    for (const { rowId, values } of rows) {
-      const row = new Map<string, SqliteValue>();
-      for (const [i, column] of columns.entries()) {
-        row.set(column, column === keyColumn ? Number(rowId) : (values[i] ?? null));
-      }
-      yield row;
+  for await (const { rowId, values } of pages.rows(rootPage, onDamage)) {
+    const row = new Map<string, SqliteValue>();
+    for (const [i, column] of columns.entries()) {
+      row.set(column, column === keyColumn ? rowId : (values[i] ?? null));
     }
+    yield row;
   }
 }
 

@@ -1,5 +1,4 @@
 import type { ByteSource } from '../byte-source.ts';
-import { isCompressedMessage, uncompressedMessage } from '../messages/compressed-message.ts';
 import { decoderOf, type MessageEncoding } from '../messages/decoder-of.ts';
 import { MessageTable } from '../messages/message-table.ts';
 import { MessageDefinitionError } from '../messages/message-type.ts';
@@ -15,7 +14,8 @@ import {
   type Selection,
   type TableBatch,
 } from '../recording-reader.ts';
-import { isInteger, type Rosbag2Catalog, readCatalog, type Topic } from './catalog.ts';
+import { type Rosbag2Catalog, readCatalog, type Topic } from './catalog.ts';
+import { MessageIntake } from './message-intake.ts';
 import { RowGaps } from './row-gaps.ts';
 import { SqlitePages } from './sqlite-pages.ts';
 
@@ -95,39 +95,28 @@ class Rosbag2Reader implements RecordingReader {
     const loss = this.#isCounted ? new LossCounter() : this.#loss;
     this.#isCounted = true;
     const gaps = new RowGaps(this.#options.name, this.#pages.rowsMax, loss);
-    const pending = new Map<MessageTable, PendingMessages>();
-    const { messagesPage, messageColumns } = this.#catalog;
-    const pages = this.#pages.rows(messagesPage, (what) => gaps.damage(what));
-    for await (const rows of pages) {
-      for (const { rowId, values } of rows) {
-        gaps.row(rowId);
-        const topicId = values[messageColumns.topicId];
-        const timestamp = values[messageColumns.timestamp];
-        const data = values[messageColumns.data];
-        const table = typeof topicId === 'number' ? this.#tables.get(topicId) : undefined;
-        if (table === undefined || !(data instanceof Uint8Array) || !isInteger(timestamp)) {
-          const what = 'is a message without a known topic, a time or data';
-          loss.add(1, 0, `${this.#options.name}: row ${rowId} ${what}`);
-          continue;
-        }
-        if (!(selection.tables?.includes(table.summary.name) ?? true)) continue;
-        // Waiting for what is there already would cost more than the rest of the row.
-        const message = isCompressedMessage(data)
-          ? await uncompressedMessage(data, this.#options, loss)
-          : data;
-        if (message === undefined) continue;
-        const messages = pending.get(table) ?? new PendingMessages();
-        pending.set(table, messages);
-        messages.add(BigInt(timestamp), message);
-        if (messages.isFull) {
-          pending.delete(table);
-          yield* messages.batches(table, selection, loss);
-        }
+    const pending = new PendingMessages();
+    const { messagesPage, messageColumns: columns } = this.#catalog;
+    const tables = this.#tablesOf(selection);
+    const [options, pages] = [this.#options, this.#pages];
+    const intake = new MessageIntake({ options, pages, columns, tables, pending, gaps, loss });
+    for await (const leaf of pages.leaves(messagesPage, (what) => gaps.damage(what))) {
+      for (let index = 0; index < leaf.cellCount; index += 1) {
+        const taken = intake.take(leaf, index);
+        if (taken !== undefined) await taken;
+        if (!pending.isFull) continue;
+        yield* pending.batches(selection, loss);
+        options.onProgress?.(Math.min(leaf.page * pages.pageSizeBytes, this.summary.sizeBytes));
       }
     }
     gaps.end(this.#pages.rowIdMax);
-    for (const [table, messages] of pending) yield* messages.batches(table, selection, loss);
-    this.#options.onProgress?.(this.summary.sizeBytes);
+    yield* pending.batches(selection, loss);
+    options.onProgress?.(this.summary.sizeBytes);
+  }
+
+  #tablesOf({ tables }: Selection): ReadonlyMap<number, MessageTable | 'unwanted'> {
+    const isWanted = (table: MessageTable) => tables?.includes(table.summary.name) ?? true;
+    return new Map([...this.#tables].map(([id, table]) => [id, isWanted(table) ? table : 'unwanted']));
   }
 }
 

@@ -9,7 +9,7 @@ export class RowGaps {
   readonly #loss: LossCounter;
   /** Damage may change row numbers too: more than this cannot be missing. */
   readonly #rowsMax: number;
-  #last = 0n;
+  #last = 0;
   #damage: string[] = [];
 
   constructor(file: string, rowsMax: number, loss: LossCounter) {
@@ -22,18 +22,18 @@ export class RowGaps {
     this.#damage.push(what);
   }
 
-  row(rowId: bigint): void {
-    if (this.#damage.length > 0) this.#count(rowId - 1n);
+  row(rowId: number): void {
+    if (this.#damage.length > 0) this.#count(rowId - 1);
     this.#last = rowId;
   }
 
   /** `rowIdMax` is the highest number that there must have been. */
-  end(rowIdMax: bigint): void {
+  end(rowIdMax: number): void {
     if (this.#damage.length > 0) this.#count(rowIdMax);
   }
 
-  #count(lastMissing: bigint): void {
-    const gap = Math.min(this.#rowsMax, Number(lastMissing - this.#last));
+  #count(lastMissing: number): void {
+    const gap = Math.min(this.#rowsMax, lastMissing - this.#last);
     const missing = Math.max(this.#damage.length, gap);
     const [first, ...others] = this.#damage;
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
