@@ -3,8 +3,8 @@ import type { LossCounter, Selection, TableBatch } from '../recording-reader.ts'
 import { MessageRows, type MessageTable } from './message-table.ts';
 
 /** Messages are handed out when they are this large together, or so many: decoding them takes some milliseconds. */
-const BATCH_BYTES = 1 << 21;
-const BATCH_ROWS = 1 << 14;
+const BATCH_BYTES = 1 << 20;
+const BATCH_ROWS = 1 << 13;
 const ROOM_BYTES_AT_FIRST = 1 << 16;
 
 /**

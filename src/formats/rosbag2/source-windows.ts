@@ -1,7 +1,7 @@
 import type { ByteSource } from '../byte-source.ts';
 
 const WINDOW_BYTES = 1 << 20;
-const WINDOWS_MAX = 6;
+const WINDOWS_MAX = 4;
 
 /**
  * Large pieces of a file, of which the latest are kept. Where they are taken one behind the other, the next is read

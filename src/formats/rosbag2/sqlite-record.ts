@@ -38,7 +38,16 @@ export class VarintReader {
   /** The same number as a signed one of 64 bits. */
   nextSigned(): number {
     const value = this.next();
-    return value >= 2 ** 63 ? value - 2 ** 64 : value;
+    return value < 2 ** 63 ? value : this.#negative(this.at - VARINT_BYTES_MAX);
+  }
+
+  /** The 9 bytes at `start` by their distance from -1, as a small negative number is too close to 2^64 to be exact. */
+  #negative(start: number): number {
+    let distance = 0;
+    for (let at = start; at < start + VARINT_BYTES_MAX - 1; at += 1) {
+      distance = distance * 128 + (~this.bytes[at]! & 0x7f);
+    }
+    return -1 - (distance * 256 + (~this.bytes[start + VARINT_BYTES_MAX - 1]! & 0xff));
   }
 }
 
