@@ -11,11 +11,13 @@ export interface TaskCounts {
   failed: number;
 }
 
+let readyCount = 0;
+
 export class Job {
   readonly document: JobDocument;
   readonly tasks = new Map<string, TaskDocument>();
-  /** Tasks that may start, in the order in which they became ready. */
-  readonly #ready = new Set<TaskDocument>();
+  /** Tasks that may start, in the order in which they became ready, with their turn among those of all jobs. */
+  readonly #ready = new Map<TaskDocument, number>();
   readonly #incomplete = new Set<TaskDocument>();
   readonly #dependents = new Map<string, Set<TaskDocument>>();
 
@@ -43,15 +45,17 @@ export class Job {
   updateReadiness(task: TaskDocument): void {
     if (task.state === 'completed') this.#incomplete.delete(task);
     else this.#incomplete.add(task);
-    if (task.state === 'active' && dependencyIds(task).every((id) => this.#isSatisfied(id)))
-      this.#ready.add(task);
-    else this.#ready.delete(task);
+    if (task.state !== 'active' || !dependencyIds(task).every((id) => this.#isSatisfied(id)))
+      this.#ready.delete(task);
+    else if (!this.#ready.has(task)) this.#ready.set(task, readyCount++);
     if (task.state === 'completed')
       for (const dependent of this.#dependents.get(task.id) ?? []) this.updateReadiness(dependent);
   }
 
-  readyTasks(): Iterable<TaskDocument> {
-    return this.#ready;
+  /** The task that has been ready for longest. */
+  nextReady(): { readonly task: TaskDocument; readonly turn: number } | undefined {
+    for (const [task, turn] of this.#ready) return { task, turn };
+    return undefined;
   }
 
   allTasksCompleted(): boolean {

@@ -114,18 +114,20 @@ export class Scheduler {
   }
 
   #pump(): void {
-    const jobs = [...this.#account.jobs.values()].sort((a, b) => b.document.priority - a.document.priority);
-    const free = new Map<string, { id: string; slots: number }[]>();
-    for (const job of jobs) {
+    const candidates = new Set<Job>();
+    for (const job of this.#account.jobs.values()) {
       this.#limitJob(job);
-      if (job.document.state !== 'active') continue;
-      const poolId = job.document.poolInfo.poolId;
+      if (job.document.state === 'active') candidates.add(job);
+    }
+    const free = new Map<string, { id: string; slots: number }[]>();
+    for (let next = nextOf(candidates); next !== undefined; next = nextOf(candidates)) {
+      const { job, task } = next;
+      const { poolId } = job.document.poolInfo;
       const nodes = free.get(poolId) ?? this.#freeNodes(poolId);
       free.set(poolId, nodes);
-      // Starting a task takes it out of the set that is walked here, which a Set allows.
-      for (const task of job.readyTasks()) {
-        const node = nodes.find(({ slots }) => slots >= task.requiredSlots);
-        if (node === undefined) break;
+      const node = nodes.find(({ slots }) => slots >= task.requiredSlots);
+      if (node === undefined) candidates.delete(job);
+      else {
         node.slots -= task.requiredSlots;
         this.#start(job, task, node.id);
       }
@@ -275,6 +277,19 @@ export class Scheduler {
       },
     };
   }
+}
+
+/** Jobs of a higher priority go first; of equal ones the task that has been ready for longest, whatever its job. */
+function nextOf(jobs: ReadonlySet<Job>): { readonly job: Job; readonly task: TaskDocument } | undefined {
+  let first: { readonly job: Job; readonly task: TaskDocument; readonly turn: number } | undefined;
+  for (const job of jobs) {
+    const ready = job.nextReady();
+    if (ready === undefined) continue;
+    const priorityGain = first === undefined ? 1 : job.document.priority - first.job.document.priority;
+    if (first === undefined || priorityGain > 0 || (priorityGain === 0 && ready.turn < first.turn))
+      first = { job, ...ready };
+  }
+  return first;
 }
 
 function endOf(exitCode: number): TaskEnd {

@@ -471,6 +471,34 @@ describe('batch emulator without processes', () => {
     await batch.close();
   });
 
+  it('starts tasks of jobs of a higher priority first, those of equal ones in the order they became ready', async () => {
+    const runs: string[] = [];
+    const batch = await startBatch({
+      account: BATCH_ACCOUNT,
+      dataFolder: join(folder, 'order'),
+      runTask: async ({ taskId }) => {
+        runs.push(taskId);
+        return 0;
+      },
+    });
+    const client = batchClient(batch.endpoint);
+    await addJob(client, 'first');
+    await addJob(client, 'second');
+    await addJob(client, 'urgent', { priority: 10 });
+    for (const [job, id] of [
+      ['first', 'a'],
+      ['second', 'b'],
+      ['first', 'c'],
+      ['second', 'd'],
+      ['urgent', 'e'],
+    ] as const)
+      await client.task.add(job, { id, commandLine: 'program' });
+    await addPool(client, 'small', { slotsPerNode: 1 });
+    await untilTask(client, 'second', 'd');
+    assert.deepEqual(runs, ['e', 'a', 'b', 'c', 'd']);
+    await batch.close();
+  });
+
   it('hands tasks to a function instead, and runs those of a lost node again', async () => {
     const runs: string[] = [];
     let finish = (): void => undefined;

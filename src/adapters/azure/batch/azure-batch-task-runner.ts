@@ -4,7 +4,7 @@ import { RetryableFailure, TerminalFailure } from '#domain/failures.ts';
 import type { TaskOutcome, TaskRunner, TaskSpecification } from '#domain/ports/task-runner.ts';
 import { codeOf, retryableFailureOf, statusOf } from '../service-failure.ts';
 import { type BatchSettings, connectBatch } from './batch-client.ts';
-import { ageInDays, dayBefore, jobIdOf } from './job-names.ts';
+import { ageInDays, dayBefore, jobIdOf, priorityOf } from './job-names.ts';
 import { outcomesOf } from './task-outcomes.ts';
 
 /** The service takes 100 at most (REST reference, "Task - Add Collection"). */
@@ -56,7 +56,8 @@ export class AzureBatchTaskRunner implements TaskRunner {
     // A submission that crashed before midnight goes on in the job where it began.
     const yesterday = jobIdOf(stage, first.pool, stageRunId, dayBefore(this.#now()));
     const jobId = (await this.#taskExists(yesterday, first.taskId)) ? yesterday : today;
-    if (jobId === today && !(await this.#taskExists(today, first.taskId))) await this.#admit(today, pool);
+    if (jobId === today && !(await this.#taskExists(today, first.taskId)))
+      await this.#admit(today, pool, priorityOf(stage));
     for (let start = 0; start < tasks.length; start += TASKS_PER_ADD_MAX) {
       await this.#add(jobId, tasks.slice(start, start + TASKS_PER_ADD_MAX));
     }
@@ -112,12 +113,12 @@ export class AzureBatchTaskRunner implements TaskRunner {
   }
 
   /** The job is there afterwards, and has room. */
-  async #admit(jobId: string, pool: string): Promise<void> {
+  async #admit(jobId: string, pool: string, priority: number): Promise<void> {
     const { waitingTasksMax = WAITING_TASKS_MAX } = this.#options;
     const counts = await this.#tolerating([404], `Job ${jobId} could not be looked up`, () =>
       this.#client.job.getTaskCounts(jobId, limits()),
     );
-    if (counts === undefined) await this.#createJob(jobId, pool);
+    if (counts === undefined) await this.#createJob(jobId, pool, priority);
     const waiting = counts?.taskCounts.active ?? 0;
     if (waiting >= waitingTasksMax) {
       throw new RetryableFailure(
@@ -128,13 +129,14 @@ export class AzureBatchTaskRunner implements TaskRunner {
     }
   }
 
-  async #createJob(jobId: string, pool: string): Promise<void> {
+  async #createJob(jobId: string, pool: string, priority: number): Promise<void> {
     const create = () =>
       this.#tolerating([], `Job ${jobId} could not be created`, async () => {
         try {
           await this.#client.job.add(
             {
               id: jobId,
+              priority,
               poolInfo: { poolId: pool },
               usesTaskDependencies: true,
               onAllTasksComplete: 'noaction',

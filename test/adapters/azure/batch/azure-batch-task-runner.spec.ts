@@ -135,6 +135,16 @@ describe('Azure Batch', () => {
     assert.match(next.jobId, /-20260302$/);
   });
 
+  it('gives the jobs of later stages a higher priority', async () => {
+    const client = batchClient(batch.endpoint);
+    const priorities: number[] = [];
+    for (const stage of ['remove-duplicate', 'validate', 'copy', 'share']) {
+      const { jobId } = await runner.submit(stage, randomUUID(), tasksOf(randomUUID(), 1));
+      priorities.push((await client.job.get(jobId)).priority ?? 0);
+    }
+    assert.deepEqual(priorities, [0, 0, 20, 70]);
+  });
+
   it('closes the jobs of past days before it opens one of today', async () => {
     const client = batchClient(batch.endpoint);
     now = new Date('2026-03-15T12:00:00Z');
