@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type FileByteSource, openFileByteSource } from '#adapters/file/file-byte-source.ts';
 import type { Rosbag2File, Rosbag2Metadata } from '#adapters/file/rosbag2-metadata.ts';
+import { ROSBAG2_METADATA_NAME } from '#adapters/file/rosbag2-metadata-name.ts';
 import { JoinedRecording, type RecordingPart } from '#formats/joined-recording.ts';
 import { type Decompressors, RecordingFormatError, type RecordingReader } from '#formats/recording-reader.ts';
 import { type OpenedRecording, openRecording } from './open-recording.ts';
@@ -18,8 +19,6 @@ export interface LocalOptions {
   readonly onProgress?: (name: string, bytesRead: number, sizeBytes: number) => void;
 }
 
-const METADATA_NAME = 'metadata.yaml';
-
 /**
  * Opens a recording on this machine: a file, with the index or log that lies beside it, or the folder of a ROS 2 bag
  * (also by its `metadata.yaml`), whose files become one recording.
@@ -29,7 +28,7 @@ export async function openLocalRecording(path: string, options: LocalOptions): P
   const files = new OpenedFiles(options);
   try {
     const isFolder = (await stat(path)).isDirectory();
-    const folder = isFolder ? path : basename(path) === METADATA_NAME ? dirname(path) : undefined;
+    const folder = isFolder ? path : basename(path) === ROSBAG2_METADATA_NAME ? dirname(path) : undefined;
     const reader = folder === undefined ? await files.recording(path) : await bagFolder(folder, files);
     return { reader, close: () => files.close() };
   } catch (error) {
@@ -86,13 +85,16 @@ class OpenedFiles {
 
 async function bagFolder(folder: string, files: OpenedFiles): Promise<RecordingReader> {
   const present = await readdir(folder);
-  const metadata = present.includes(METADATA_NAME) ? await metadataOf(folder) : undefined;
+  const metadata = present.includes(ROSBAG2_METADATA_NAME) ? await metadataOf(folder) : undefined;
   const parts: RecordingPart[] = [];
   const absent: { reason: string; rowCount: number }[] = [];
   for (const { name, messageCount: rowCount = 0 } of bagFiles(present, metadata)) {
     const found = [name, `${name}.zstd`, name.replace(/\.zstd$/, '')].find((one) => present.includes(one));
     if (found === undefined) {
-      absent.push({ reason: `${name} is listed in ${METADATA_NAME} and is not in the folder`, rowCount });
+      absent.push({
+        reason: `${name} is listed in ${ROSBAG2_METADATA_NAME} and is not in the folder`,
+        rowCount,
+      });
       continue;
     }
     try {
@@ -116,7 +118,7 @@ async function bagFolder(folder: string, files: OpenedFiles): Promise<RecordingR
 
 async function metadataOf(folder: string): Promise<Rosbag2Metadata> {
   const { parseRosbag2Metadata } = await import('#adapters/file/rosbag2-metadata.ts');
-  const parsed = parseRosbag2Metadata(await readFile(join(folder, METADATA_NAME), 'utf8'));
+  const parsed = parseRosbag2Metadata(await readFile(join(folder, ROSBAG2_METADATA_NAME), 'utf8'));
   if (parsed.ok) return parsed.metadata;
   throw new RecordingFormatError(basename(folder), 'rosbag2', parsed.problem);
 }

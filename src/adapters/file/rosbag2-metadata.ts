@@ -1,8 +1,6 @@
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
-
-/** The file that makes a folder a ROS 2 bag. */
-const ROSBAG2_METADATA_NAME = 'metadata.yaml';
+import { ROSBAG2_METADATA_NAME } from './rosbag2-metadata-name.ts';
 
 /** What rosbag2 writes when a recording ends (github.com/ros2/rosbag2, rosbag2_storage, `BagMetadata`, version 1 to 9). */
 export interface Rosbag2Metadata {
