@@ -10,13 +10,10 @@ import { TdmsWriter } from '#formats/tdms/writer.ts';
 import {
   all,
   channel,
-  channelGroup,
+  columnsApart,
   conversion,
-  dataGroup,
   f64,
-  header,
   i32,
-  MASTER,
   mdfBytes,
   oneGroup,
   type TestBlock,
@@ -178,31 +175,11 @@ function mdf4InCompressedBlocks(): Uint8Array {
 /** Times, values and invalidation bytes each in blocks of their own (ASAM MDF 4.2). */
 function mdf4ByColumns(): Uint8Array {
   const rows = Array.from({ length: ROWS }, (_, row) => row);
-  return mdfBytes(
-    {
-      ...header({ dataGroup: 'dg1' }),
-      ...dataGroup('dg1', 'times', 'td', 0, 'dg2'),
-      ...dataGroup('dg2', 'xs', 'xd'),
-      ...channelGroup({ label: 'times', first: 'time', cycles: ROWS, dataBytes: 8 }),
-      ...channelGroup({
-        label: 'xs',
-        first: 'x',
-        cycles: ROWS,
-        dataBytes: 2,
-        invalidationBytes: 1,
-        flags: 8,
-        master: 'times',
-      }),
-      ...channel(MASTER),
-      ...channel({ label: 'x', bitCount: 16, flags: 2 }),
-      td: { id: 'LD', links: ['', 't'], data: all(u32(1), u32(1), u64(ROWS)) },
-      xd: { id: 'LD', links: ['', 'v', 'i'], data: all(u32(0x8000_0001), u32(1), u64(ROWS)) },
-      t: { id: 'DV', data: all(...rows.map(f64)) },
-      v: { id: 'DV', data: all(...rows.map(u16)) },
-      i: { id: 'DI', data: Uint8Array.from(rows, (row) => row % 2) },
-    },
-    { version: 420 },
-  );
+  const values = all(...rows.map(u16));
+  const flags = Uint8Array.from(rows, (row) => row % 2);
+  const times = all(...rows.map(f64));
+  const file = columnsApart({ rows: ROWS, blockRows: ROWS, times, values: [values], flags: [flags] });
+  return mdfBytes(file, { version: 420 });
 }
 
 /** Records with numbers, an array, a text of variable length, invalidation bits; and conversions of most kinds. */

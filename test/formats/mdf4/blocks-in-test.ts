@@ -225,6 +225,55 @@ export function oneGroup(
   };
 }
 
+export interface ColumnsSpec {
+  readonly rows: number;
+  /** Rows of each block of `values` and `flags` but the last. */
+  readonly blockRows: number;
+  readonly times: Uint8Array;
+  /** The blocks of x, 16 bits per row, and of its invalidation bytes. */
+  readonly values: readonly Uint8Array[];
+  readonly flags: readonly Uint8Array[];
+}
+
+/** Column by column (4.2), invalidation bytes apart: the master `time` of the group `times`, and x that belongs to it. */
+export function columnsApart({ rows, blockRows, times, values, flags }: ColumnsSpec): TestFile {
+  const named = (letter: string, id: string, parts: readonly Uint8Array[]): TestFile =>
+    Object.fromEntries(parts.map((data, index) => [`${letter}${index + 1}`, { id, data }]));
+  const [valueBlocks, flagBlocks] = [named('v', 'DV', values), named('i', 'DI', flags)];
+  const list = (links: readonly string[], flagBits: number, count: number, rowsEach: number): TestBlock => ({
+    id: 'LD',
+    links: ['', ...links],
+    data: all(u32(flagBits), u32(count), u64(rowsEach)),
+  });
+  return {
+    ...header({ dataGroup: 'dg1' }),
+    ...dataGroup('dg1', 'times', 'td', 0, 'dg2'),
+    ...dataGroup('dg2', 'xs', 'xd'),
+    ...channelGroup({ label: 'times', first: 'time', cycles: rows, dataBytes: 8 }),
+    ...channelGroup({
+      label: 'xs',
+      first: 'x',
+      cycles: rows,
+      dataBytes: 2,
+      invalidationBytes: 1,
+      flags: 8,
+      master: 'times',
+    }),
+    ...channel(MASTER),
+    ...channel({ label: 'x', bitCount: 16, flags: 2 }),
+    td: list(['t'], 1, 1, rows),
+    xd: list(
+      [...Object.keys(valueBlocks), ...Object.keys(flagBlocks)],
+      0x8000_0001,
+      values.length,
+      blockRows,
+    ),
+    t: { id: 'DV', data: times },
+    ...valueBlocks,
+    ...flagBlocks,
+  };
+}
+
 /** CC block. */
 export function conversion(
   label: string,

@@ -8,6 +8,7 @@ import {
   all,
   channel,
   channelGroup,
+  columnsApart,
   dataGroup,
   f64,
   header,
@@ -146,35 +147,13 @@ describe('sorted MDF 4 data', () => {
     const values = all(...VALUES.map((value) => u16(value)));
     const times = all(...VALUES.map((_, row) => f64(row)));
     const flags = Uint8Array.from(VALUES, (_, row) => (row % 10 === 0 ? 1 : 0));
-    const ld = (valueLinks: string[], flagLinks: string[], size: number): TestBlock => ({
-      id: 'LD',
-      links: ['', ...valueLinks, ...flagLinks],
-      data: all(u32(flagLinks.length === 0 ? 1 : 0x8000_0001), u32(valueLinks.length), u64(size)),
+    const file = columnsApart({
+      rows: ROWS,
+      blockRows: 60,
+      times,
+      values: [values.subarray(0, 120), values.subarray(120)],
+      flags: [flags.subarray(0, 60), flags.subarray(60)],
     });
-    const file = {
-      ...header({ dataGroup: 'dg1' }),
-      ...dataGroup('dg1', 'times', 'td', 0, 'dg2'),
-      ...dataGroup('dg2', 'xs', 'xd'),
-      ...channelGroup({ label: 'times', first: 'time', cycles: ROWS, dataBytes: 8 }),
-      ...channelGroup({
-        label: 'xs',
-        first: 'x',
-        cycles: ROWS,
-        dataBytes: 2,
-        invalidationBytes: 1,
-        flags: 8,
-        master: 'times',
-      }),
-      ...channel(MASTER),
-      ...channel({ label: 'x', bitCount: 16, flags: 2 }),
-      td: ld(['t'], [], ROWS),
-      xd: ld(['v1', 'v2'], ['i1', 'i2'], 60),
-      t: { id: 'DV', data: times },
-      v1: { id: 'DV', data: values.subarray(0, 120) },
-      v2: { id: 'DV', data: values.subarray(120) },
-      i1: { id: 'DI', data: flags.subarray(0, 60) },
-      i2: { id: 'DI', data: flags.subarray(60) },
-    };
     const reader = await openBytes(mdfBytes(file, { version: 420 }));
     const tables = await readTables(reader);
     assert.deepEqual(Object.keys(tables), ['times']);
