@@ -40,6 +40,21 @@ function cloud({
   };
 }
 
+/** A quarter of a turn by a laser scanner that measures two directions 90 degrees apart, from 0.5 to 10 m. */
+function scanOf(measured: Pick<MessageValue, 'ranges' | 'intensities'>): MessageValue {
+  return {
+    header: HEADER,
+    angle_min: 0,
+    angle_max: Math.PI / 2,
+    angle_increment: Math.PI / 2,
+    time_increment: 0,
+    scan_time: 0.1,
+    range_min: 0.5,
+    range_max: 10,
+    ...measured,
+  };
+}
+
 const topicOf = (topic: string, clouds: readonly MessageValue[]): RosTopic => ({
   topic,
   type: 'sensor_msgs/PointCloud2',
@@ -179,18 +194,10 @@ describe('lidar topics', () => {
   });
 
   it('of a laser scanner are the ranges it measured, in the plane', async () => {
-    const scan = {
-      header: HEADER,
-      angle_min: 0,
-      angle_max: Math.PI / 2,
-      angle_increment: Math.PI / 2,
-      time_increment: 0,
-      scan_time: 0.1,
-      range_min: 0.5,
-      range_max: 10,
+    const scan = scanOf({
       ranges: Float32Array.of(2, 3, 0.1, Number.POSITIVE_INFINITY, 11),
       intensities: Float32Array.of(7, 8, 9, 9, 9),
-    };
+    });
     const { files } = await extract({
       topic: '/scan',
       type: 'sensor_msgs/LaserScan',
@@ -237,18 +244,10 @@ describe('lidar topics', () => {
 
   it('of scans with several echoes come echo by echo', async () => {
     const echoes = (...values: number[]) => ({ echoes: Float32Array.from(values) });
-    const scan: MessageValue = {
-      header: HEADER,
-      angle_min: 0,
-      angle_max: Math.PI / 2,
-      angle_increment: Math.PI / 2,
-      time_increment: 0,
-      scan_time: 0.1,
-      range_min: 0.5,
-      range_max: 10,
+    const scan = scanOf({
       ranges: [echoes(2, 4, 11), echoes(), echoes(3)],
       intensities: [echoes(7, 8, 9), echoes(), echoes()],
-    };
+    });
     const { files } = await extract({
       topic: '/echoes',
       type: 'sensor_msgs/MultiEchoLaserScan',
