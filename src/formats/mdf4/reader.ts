@@ -202,10 +202,14 @@ export class Mdf4Reader implements RecordingReader {
         return [table, readers.filter(({ channel }) => sorter.streamOf(channel.dataLink) === undefined)];
       }),
     );
+    // Of the group that was asked about last, whose first records come next.
+    const placesOfChannel = new Map<Channel, Float64Array>();
     const ready = (group: ChannelGroup, records: Records, isFinal: boolean) => {
+      const channels = streamed(group);
+      for (const channel of channels) placesOfChannel.set(channel, placesOf(channel, group, records));
       if (isFinal) return records.count;
-      const counts = streamed(group).map((channel) =>
-        sorter.streamOf(channel.dataLink)!.readyCount(placesOf(channel, group, records)),
+      const counts = channels.map((channel) =>
+        sorter.streamOf(channel.dataLink)!.readyCount(placesOfChannel.get(channel)!),
       );
       return Math.min(records.count, ...counts);
     };
@@ -215,7 +219,7 @@ export class Mdf4Reader implements RecordingReader {
       for (const channel of streamed(group)) {
         const { column, missing } = sorter
           .streamOf(channel.dataLink)!
-          .values(placesOf(channel, group, records));
+          .values(placesOfChannel.get(channel)!.subarray(0, records.count));
         if (missing > 0) {
           this.#loss.add(
             0,
@@ -254,7 +258,7 @@ function apartChannels(plans: readonly ColumnPlan[]): Channel[] {
 }
 
 /** Where in their stream the values of a channel lie: the raw number that the record holds. */
-function placesOf(channel: Channel, group: ChannelGroup, records: Records): ArrayLike<number> {
+function placesOf(channel: Channel, group: ChannelGroup, records: Records): Float64Array {
   const field = fieldOf({ ...channel, dataType: DataType.unsignedLittle }, channel, group.dataBytes);
   return toFloat64(rawValues(field, records));
 }

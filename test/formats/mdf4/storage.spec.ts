@@ -3,7 +3,7 @@ import { deflateSync, zstdCompressSync } from 'node:zlib';
 import { compressFrameSync } from 'lz4-napi';
 import { byteSourceOf } from '#formats/byte-source.ts';
 import { openMdf4 } from '#formats/mdf4/open.ts';
-import { VariableStream } from '#formats/mdf4/unsorted.ts';
+import { VariableStream } from '#formats/mdf4/record-buffers.ts';
 import {
   all,
   channel,
@@ -266,6 +266,26 @@ function mixedRecords(recordIdBytes: number, valueFirst: boolean, placeOf = (pla
   return { data: all(...parts), texts };
 }
 
+/** The mixed data in a list of blocks of one length. */
+function inBlocks(data: Uint8Array, recordIdBytes: number, blockBytes: number): TestFile {
+  const starts = Array.from(
+    { length: Math.ceil(data.length / blockBytes) },
+    (_, index) => index * blockBytes,
+  );
+  const blocks = starts.map((start, index) => [
+    `b${index}`,
+    { id: 'DT', data: data.subarray(start, start + blockBytes) },
+  ]);
+  return {
+    ...mixed(data, recordIdBytes, [MIXED_ROWS, MIXED_ROWS / 2]),
+    data: dl(
+      starts.map((_, index) => `b${index}`),
+      starts,
+    ),
+    ...Object.fromEntries(blocks),
+  };
+}
+
 async function assertMixed(bytes: Uint8Array, texts: readonly string[]): Promise<void> {
   const reader = await openBytes(bytes);
   assert.deepEqual(
@@ -314,6 +334,28 @@ describe('unsorted MDF 4 data', () => {
       ...Object.fromEntries(blocks),
     };
     await assertMixed(mdfBytes(file), texts);
+  });
+
+  for (const blockBytes of [1, 3, 16]) {
+    it(`in blocks of ${blockBytes} bytes, smaller than a record or its id`, async () => {
+      const { data, texts } = mixedRecords(4, false);
+      await assertMixed(mdfBytes(inBlocks(data, 4, blockBytes)), texts);
+    });
+  }
+
+  it('with an unknown record id over the end of a block: what was there of it counts as lost, too', async () => {
+    const { data } = mixedRecords(4, false);
+    // A record and its value; one byte of the id, and the first block is over.
+    const known = data.subarray(0, 29);
+    const broken = all(known, idOf(9, 4), new Uint8Array(27).fill(7));
+    const reader = await openBytes(mdfBytes(inBlocks(broken, 4, known.length + 1)));
+    await readTables(reader);
+    const { bytes, reasons } = reader.loss();
+    assert.ok(
+      reasons.some((reason) => reason.startsWith('no channel group has record id 9')),
+      reasons.join('; '),
+    );
+    assert.equal(bytes, 31, reasons.join('; '));
   });
 
   it('of a logger that lost power: no length, no counters, zeros at the end', async () => {
