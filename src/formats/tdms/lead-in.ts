@@ -25,22 +25,32 @@ export interface LeadIn {
   readonly rawDataOffset: number | undefined;
 }
 
+/** The four letters as a big endian number. */
+const TAGS: ReadonlyMap<number, LeadIn['tag']> = new Map([
+  [0x54_44_53_6d, 'TDSm'],
+  [0x54_44_53_68, 'TDSh'],
+]);
+
 /** The lead-in at the start of `bytes`, or undefined where there is none. The mask is always little endian. */
 export function parseLeadIn(bytes: Uint8Array): LeadIn | undefined {
   if (bytes.length < LEAD_IN_BYTES) return undefined;
-  const tag = String.fromCharCode(...bytes.subarray(0, 4));
-  if (tag !== 'TDSm' && tag !== 'TDSh') return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, LEAD_IN_BYTES);
+  const tag = TAGS.get(view.getUint32(0));
+  if (tag === undefined) return undefined;
   const toc = view.getUint32(4, true);
   const isLittle = (toc & Toc.bigEndian) === 0;
-  const nextSegmentOffset = offsetOf(view.getBigUint64(12, isLittle));
-  const rawDataOffset = offsetOf(view.getBigUint64(20, isLittle));
+  const nextSegmentOffset = offsetAt(view, 12, isLittle);
+  const rawDataOffset = offsetAt(view, 20, isLittle);
   return { tag, toc, version: view.getUint32(8, isLittle), nextSegmentOffset, rawDataOffset };
 }
 
-function offsetOf(offset: bigint): number | undefined {
+/** A 64-bit offset, as two words: a BigInt for each of many segments would cost more than the rest of its lead-in. */
+function offsetAt(view: DataView, position: number, isLittle: boolean): number | undefined {
+  const high = view.getUint32(position + (isLittle ? 4 : 0), isLittle);
+  const low = view.getUint32(position + (isLittle ? 0 : 4), isLittle);
+  const offset = high * 2 ** 32 + low;
   // No file is that long: the offset was overwritten, and says as little as one that was never written.
-  return offset > BigInt(Number.MAX_SAFE_INTEGER) ? undefined : Number(offset);
+  return offset > Number.MAX_SAFE_INTEGER ? undefined : offset;
 }
 
 /** Whether four letters in the middle of a file are likely to begin a segment rather than to be data. */

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../byte-source.ts';
 import type { LossCounter } from '../recording-reader.ts';
 import { isPlausible, LEAD_IN_BYTES, type LeadIn, parseLeadIn, Toc } from './lead-in.ts';
+import { ReadAhead } from './read-ahead.ts';
 
 /** A segment, found but not yet understood. */
 export interface LocatedSegment {
@@ -16,38 +17,12 @@ export interface LocatedSegment {
   readonly gapBytes: number;
 }
 
-const WINDOW_BYTES_MIN = 1 << 14;
-const WINDOW_BYTES_MAX = 1 << 20;
+const SEARCHED_BYTES_AT_ONCE = 1 << 20;
 const METADATA_BYTES_MAX = 1 << 28;
 /** How much of a segment's data is searched for a lead-in when its end cannot be right. */
 const SEARCH_BYTES_MAX = 1 << 28;
+const NO_METADATA = new Uint8Array(0);
 const TAG = [0x54, 0x44, 0x53, 0x6d];
-
-/** Reads a little ahead: small segments share a read, large ones cost one small read each. */
-class ReadAhead {
-  readonly #source: ByteSource;
-  #windowBytes = WINDOW_BYTES_MIN;
-  #offset = 0;
-  #bytes: Uint8Array = new Uint8Array(0);
-
-  constructor(source: ByteSource) {
-    this.#source = source;
-  }
-
-  /** `lengthBytes` from `offset`, or fewer at the end of the file. */
-  async read(offset: number, lengthBytes: number): Promise<Uint8Array> {
-    const wanted = Math.min(lengthBytes, this.#source.sizeBytes - offset);
-    const end = this.#offset + this.#bytes.length;
-    if (offset < this.#offset || offset + wanted > end) {
-      const isNear = offset >= this.#offset && offset < end + this.#windowBytes;
-      this.#windowBytes = isNear ? Math.min(WINDOW_BYTES_MAX, this.#windowBytes * 2) : WINDOW_BYTES_MIN;
-      const length = Math.min(Math.max(wanted, this.#windowBytes), this.#source.sizeBytes - offset);
-      this.#bytes = await this.#source.read(offset, length);
-      this.#offset = offset;
-    }
-    return this.#bytes.subarray(offset - this.#offset, offset - this.#offset + wanted);
-  }
-}
 
 /**
  * The segments of a file, one after the other, by their lead-ins. Where none is due, the next four letters `TDSm`
@@ -58,12 +33,27 @@ export async function* locateSegments(
   loss: LossCounter,
   onProgress: ((bytesRead: number) => void) | undefined,
 ): AsyncGenerator<LocatedSegment> {
-  const { sizeBytes } = source;
   const ahead = new ReadAhead(source);
+  try {
+    yield* walkSegments(source, ahead, loss, onProgress);
+  } finally {
+    await ahead.settle();
+  }
+}
+
+async function* walkSegments(
+  source: ByteSource,
+  ahead: ReadAhead,
+  loss: LossCounter,
+  onProgress: ((bytesRead: number) => void) | undefined,
+): AsyncGenerator<LocatedSegment> {
+  const { sizeBytes } = source;
   let offset = 0;
   let gapBytes = 0;
   while (offset < sizeBytes) {
-    const leadIn = parseLeadIn(await ahead.read(offset, LEAD_IN_BYTES));
+    const leadIn = parseLeadIn(
+      ahead.held(offset, LEAD_IN_BYTES) ?? (await ahead.read(offset, LEAD_IN_BYTES)),
+    );
     if (leadIn?.tag !== 'TDSm') {
       const next = await findLeadIn(source, offset + 1);
       gapBytes = next - offset;
@@ -89,10 +79,14 @@ export async function* locateSegments(
       gapBytes = bounds.endOffset - offset;
       loss.add(0, gapBytes, `the segment at ${offset} claims ${metadataBytes} bytes of metadata`);
     } else {
+      const metadataOffset = offset + LEAD_IN_BYTES;
       const metadata = hasMetadata
-        ? await ahead.read(offset + LEAD_IN_BYTES, metadataBytes)
-        : new Uint8Array(0);
-      const next = await nextOffset(source, ahead, bounds);
+        ? (ahead.held(metadataOffset, metadataBytes) ?? (await ahead.read(metadataOffset, metadataBytes)))
+        : NO_METADATA;
+      ahead.expectEvery(bounds.endOffset - offset, bounds.endOffset);
+      const next = isFollowed(source, ahead, bounds)
+        ? bounds.endOffset
+        : await nextOffset(source, ahead, bounds);
       if (next !== bounds.endOffset) {
         const claimed = bounds.claimedEndOffset ?? 'an unknown place';
         loss.add(0, 0, `the segment at ${offset} is to end at ${claimed}; another begins at ${next} already`);
@@ -127,6 +121,15 @@ function boundsOf(offset: number, leadIn: LeadIn, sizeBytes: number): Bounds | s
   return { dataOffset: front + rawDataOffset, endOffset, claimedEndOffset };
 }
 
+/** Whether the segment ends where it says, and the next one begins there, as far as can be said without reading. */
+function isFollowed(source: ByteSource, ahead: ReadAhead, bounds: Bounds): boolean {
+  const { endOffset, claimedEndOffset } = bounds;
+  if (claimedEndOffset !== endOffset) return false;
+  if (endOffset === source.sizeBytes) return true;
+  const bytes = ahead.held(endOffset, LEAD_IN_BYTES);
+  return bytes !== undefined && parseLeadIn(bytes)?.tag === 'TDSm';
+}
+
 /**
  * Where the next segment begins. An end that the file does not have, or at which nothing begins, may be a damaged
  * number: then a lead-in within this segment's data ends it.
@@ -147,7 +150,7 @@ async function nextOffset(source: ByteSource, ahead: ReadAhead, bounds: Bounds):
 async function findLeadIn(source: ByteSource, from: number, limit = source.sizeBytes): Promise<number> {
   const { sizeBytes } = source;
   for (let offset = from; offset < limit; ) {
-    const bytes = await source.read(offset, Math.min(WINDOW_BYTES_MAX, sizeBytes - offset));
+    const bytes = await source.read(offset, Math.min(SEARCHED_BYTES_AT_ONCE, sizeBytes - offset));
     for (let at = bytes.indexOf(TAG[0]!); at >= 0; at = bytes.indexOf(TAG[0]!, at + 1)) {
       if (!TAG.every((byte, index) => bytes[at + index] === byte)) continue;
       const leadIn = parseLeadIn(bytes.subarray(at));
