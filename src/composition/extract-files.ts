@@ -8,7 +8,7 @@ import {
   type TopicExtraction,
 } from '#adapters/extraction/topic-extraction.ts';
 import { vehicleWay } from '#adapters/extraction/vehicle-way.ts';
-import type { TableColumn } from '#domain/ports/table-writer.ts';
+import { columnTypeText, type TableColumn } from '#domain/ports/table-writer.ts';
 import type { LossReport } from '#domain/recording-facts.ts';
 import type { ResultFile } from '#domain/result-manifest.ts';
 import { below, totalLoss } from '#domain/stage-plan.ts';
@@ -144,9 +144,5 @@ function lossOf(
 }
 
 export function columnFacts({ name, type, unit }: TableColumn) {
-  return { name, type: typeText(type), ...(unit === undefined ? {} : { unit }) };
-}
-
-function typeText(type: TableColumn['type']): string {
-  return typeof type === 'string' ? type : `list<${typeText(type.list)}>`;
+  return { name, type: columnTypeText(type), ...(unit === undefined ? {} : { unit }) };
 }

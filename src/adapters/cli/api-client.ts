@@ -7,8 +7,6 @@ export class ApiUnavailable extends CommandError {
   }
 }
 
-const LOOPBACK: readonly string[] = ['127.0.0.1', 'localhost', '[::1]'];
-
 /** The metadata API as the command line uses it. */
 export class ApiClient {
   readonly #base: string;
@@ -49,10 +47,9 @@ export class ApiClient {
       // fetch reports every failure to connect as a TypeError with the socket's error as its cause.
       if (!(error instanceof TypeError)) throw error;
       const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
-      const remedy = LOOPBACK.includes(new URL(this.#base).hostname)
-        ? 'Start it with `landfall up`.'
-        : 'Look at LANDFALL_API; a deployment answers inside its own network only.';
-      throw new ApiUnavailable(`The metadata API at ${this.#base} does not answer${cause}. ${remedy}`);
+      throw new ApiUnavailable(
+        `The metadata API at ${this.#base} does not answer${cause}. Start it with \`landfall up\`; that of a deployment (LANDFALL_API) answers inside its own network only.`,
+      );
     }
   }
 }

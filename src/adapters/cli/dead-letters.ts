@@ -4,7 +4,7 @@ import type { ApiClient } from './api-client.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import type { ReplayOptions } from './program.ts';
 import { tableText } from './render-status.ts';
-import type { Terminal } from './terminal.ts';
+import { countText, type Terminal } from './terminal.ts';
 
 export interface DeadLetterCommandPorts {
   readonly api: ApiClient;
@@ -150,7 +150,7 @@ function messageText(message: FailedMessage): string {
 }
 
 function answerText({ operationId, dryRun, found, replayed, skipped }: ReplayAnswer): string {
-  if (dryRun) return `${found} dead letters would be replayed. Nothing was sent.`;
+  if (dryRun) return `To replay: ${countText(found, 'dead letter')}. Nothing was sent.`;
   const others = skipped === 0 ? '' : ` ${skipped} were taken by another replay, or replayed before.`;
   return `${replayed} of ${found} dead letters were sent to their consumers.${others}\nAudit entry ${operationId}.`;
 }

@@ -1,9 +1,8 @@
 import { relative } from 'node:path';
-import type { TableColumn } from '#domain/ports/table-writer.ts';
+import { columnTypeText, type TableColumn } from '#domain/ports/table-writer.ts';
 import type { DownsamplingReport } from '#domain/tasks/extract-tasks.ts';
 import type { Loss } from '#formats/recording-reader.ts';
-import { typeText } from './inspect-text.ts';
-import { bytesText } from './terminal.ts';
+import { bytesText, countText } from './terminal.ts';
 
 /** What `landfall extract` wrote. */
 export interface ExtractionSummary {
@@ -31,7 +30,7 @@ export function extractionJson({ tables, files, loss, downsampling, can }: Extra
       rows,
       columns: columns.map((column) => ({
         name: column.name,
-        type: typeText(column.type),
+        type: columnTypeText(column.type),
         unit: column.unit ?? '',
       })),
     })),
@@ -61,11 +60,11 @@ export function extractionText(out: string, summary: ExtractionSummary): string 
       : [
           `CAN: ${can.framesDecoded.toLocaleString('en')} frames decoded, ${can.framesUnknown.toLocaleString('en')} in no DBC`,
         ]),
-    `${files.length} files in ${out}`,
+    `${countText(files.length, 'file')} in ${out}`,
     ...(loss.records === 0 && loss.bytes === 0
       ? []
       : [
-          `lost: ${loss.records.toLocaleString('en')} records and ${bytesText(loss.bytes)} could not be read`,
+          `lost: ${countText(loss.records, 'record')} and ${bytesText(loss.bytes)} could not be read`,
           ...loss.reasons.slice(0, 10).map((reason) => `  ${reason}`),
         ]),
   ].join('\n');

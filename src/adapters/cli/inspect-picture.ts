@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import type { Inspection } from './inspect-recording.ts';
-import { durationText } from './inspect-text.ts';
+import { durationText } from './terminal.ts';
 
 const LABEL_WIDTH = 320;
 const PLOT_WIDTH = 900;

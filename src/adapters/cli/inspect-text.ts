@@ -1,7 +1,8 @@
+import { columnTypeText } from '#domain/ports/table-writer.ts';
 import { rfc3339Of } from '#domain/times.ts';
-import type { ColumnSchema, ColumnType, RecordingFormat } from '#formats/recording-reader.ts';
+import type { ColumnSchema, RecordingFormat } from '#formats/recording-reader.ts';
 import type { InspectedTable, Inspection } from './inspect-recording.ts';
-import { bytesText } from './terminal.ts';
+import { bytesText, countText, durationText } from './terminal.ts';
 
 /** An inspection for programs (its shape is a promise) and for people. */
 
@@ -45,13 +46,9 @@ function channelsOf({ table, rowCount: count }: InspectedTable): InspectionJson[
     name: column.name,
     group: name,
     count,
-    type: typeText(column.type),
+    type: columnTypeText(column.type),
     unit: column.unit ?? '',
   }));
-}
-
-export function typeText(type: ColumnType): string {
-  return typeof type === 'string' ? type : `list<${typeText(type.list)}>`;
 }
 
 const FORMAT_NAMES: Readonly<Record<RecordingFormat, string>> = {
@@ -78,7 +75,7 @@ export function inspectionText(name: string, inspection: Inspection): string {
     ...(startTimeNs === undefined || endTimeNs === undefined
       ? ['  time      no rows']
       : [`  time      ${spanText(startTimeNs, endTimeNs)}`]),
-    `  content   ${rows.toLocaleString('en')} rows in ${filled.length} ${filled.length === 1 ? 'table' : 'tables'}`,
+    `  content   ${countText(rows, 'row')} in ${countText(filled.length, 'table')}`,
     ...(summary.attachments.length === 0
       ? []
       : [
@@ -100,10 +97,9 @@ export function inspectionText(name: string, inspection: Inspection): string {
 
 function damageLines(loss: Inspection['loss']): readonly string[] {
   if (loss.records === 0 && loss.bytes === 0 && loss.reasons.length === 0) return ['  damage    none'];
-  const records = loss.records === 1 ? '1 record' : `${loss.records.toLocaleString('en')} records`;
   const isWhole = loss.records === 0 && loss.bytes === 0;
   return [
-    `  damage    ${isWhole ? 'no rows lost, but:' : `${records} and ${bytesText(loss.bytes)} could not be read`}`,
+    `  damage    ${isWhole ? 'no rows lost, but:' : `${countText(loss.records, 'record')} and ${bytesText(loss.bytes)} could not be read`}`,
     ...loss.reasons.slice(0, 10).map((reason) => `            ${reason}`),
     ...(loss.reasons.length > 10 ? [`            and ${loss.reasons.length - 10} further reasons`] : []),
   ];
@@ -112,7 +108,7 @@ function damageLines(loss: Inspection['loss']): readonly string[] {
 function tableLines(inspected: InspectedTable, startNs: bigint, endNs: bigint): readonly string[] {
   const { table, rowCount, rateHz, longestGap, outOfOrderCount } = inspected;
   const facts = [
-    rowCount === 1 ? '1 row' : `${rowCount.toLocaleString('en')} rows`,
+    countText(rowCount, 'row'),
     ...(rateHz === undefined ? [] : [rateText(rateHz)]),
     ...(longestGap === undefined
       ? []
@@ -136,7 +132,8 @@ function channelLines(columns: readonly ColumnSchema[]): readonly string[] {
   const width = Math.max(0, ...shown.map((column) => column.name.length));
   return [
     ...shown.map(
-      ({ name, type, unit }) => `    ${name.padEnd(width)}  ${typeText(type)}${unit ? `  ${unit}` : ''}`,
+      ({ name, type, unit }) =>
+        `    ${name.padEnd(width)}  ${columnTypeText(type)}${unit ? `  ${unit}` : ''}`,
     ),
     ...(columns.length > shown.length
       ? [`    and ${columns.length - shown.length} further channels (--json lists all)`]
@@ -153,18 +150,6 @@ export function sparkline(counts: ArrayLike<number>): string {
   return values
     .map((count) => (count <= 0 ? '·' : (BARS[Math.ceil((count / most) * BARS.length) - 1] ?? '▁')))
     .join('');
-}
-
-/** 95 s → `1 min 35 s`, 0.0125 s → `12.5 ms`, 0.0000005 s → `500 ns`. */
-export function durationText(seconds: number): string {
-  if (seconds > 0 && seconds < 0.999_5e-6) return `${Number((seconds * 1e9).toPrecision(3))} ns`;
-  if (seconds > 0 && seconds < 0.999_5e-3) return `${Number((seconds * 1e6).toPrecision(3))} µs`;
-  if (seconds < 0.999_5) return `${Number((seconds * 1000).toPrecision(3))} ms`;
-  if (seconds < 59.995) return `${Number(seconds.toPrecision(4))} s`;
-  const wholeSeconds = Math.round(seconds);
-  const minutes = Math.floor(wholeSeconds / 60);
-  if (minutes < 60) return `${minutes} min ${wholeSeconds % 60} s`;
-  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 const RATE_UNITS = ['Hz', 'kHz', 'MHz', 'GHz'];

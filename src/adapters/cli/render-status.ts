@@ -1,5 +1,5 @@
 import type { MeasurementLine, MeasurementStatus } from '#domain/measurement-status.ts';
-import { bytesText } from './terminal.ts';
+import { bytesText, countText, durationText } from './terminal.ts';
 
 /** One measurement for people: what it is, how far it is, what there is, what was found. */
 export function statusText(status: MeasurementStatus, now: Date): string {
@@ -45,22 +45,24 @@ const SIGNS: Readonly<Record<string, string>> = {
 export function stageLine(stage: MeasurementStatus['stages'][number], now: Date): string {
   const attempt = stage.attempt > 1 ? `, attempt ${stage.attempt}` : '';
   const reason = stage.reason === undefined ? '' : `  ${stage.reason.message}`;
-  return `  ${SIGNS[stage.state]} ${stage.stage.padEnd(13)} ${stage.state}${attempt}${durationText(stage, now)}${reason}`;
+  return `  ${SIGNS[stage.state]} ${stage.stage.padEnd(13)} ${stage.state}${attempt}${timeTakenText(stage, now)}${reason}`;
 }
 
-function durationText(
+/** To a tenth of a second: nobody compares stages more closely. */
+function timeTakenText(
   stage: { startedAt?: string | undefined; endedAt?: string | undefined },
   now: Date,
 ): string {
   if (stage.startedAt === undefined) return '';
   const endedAt = stage.endedAt === undefined ? now : new Date(stage.endedAt);
-  return `  ${((endedAt.getTime() - new Date(stage.startedAt).getTime()) / 1000).toFixed(1)} s`;
+  const tenths = Math.round((endedAt.getTime() - new Date(stage.startedAt).getTime()) / 100);
+  return `  ${durationText(tenths / 10)}`;
 }
 
 function dataStreamLines(stream: MeasurementStatus['dataStreams'][number]): readonly string[] {
-  const rows = stream.rowCount === 0 ? '' : `, ${stream.rowCount.toLocaleString('en')} rows`;
+  const rows = stream.rowCount === 0 ? '' : `, ${countText(stream.rowCount, 'row')}`;
   return [
-    `  ${stream.kind.padEnd(13)} ${stream.state}, ${stream.fileCount} files, ${bytesText(stream.sizeBytes)}${rows}`,
+    `  ${stream.kind.padEnd(13)} ${stream.state}, ${countText(stream.fileCount, 'file')}, ${bytesText(stream.sizeBytes)}${rows}`,
     ...stream.locations
       .slice(0, 1)
       .map(({ account, container, path }) => `    ${account}/${container}/${path}`),

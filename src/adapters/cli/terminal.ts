@@ -42,6 +42,11 @@ function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
+/** 1, `row` → `1 row`; 1234 → `1,234 rows`. */
+export function countText(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB', 'PB'];
 
 /** 1,234,567 → `1.2 MB`. Decimal units, as storage is sold and billed. */
@@ -53,4 +58,16 @@ export function bytesText(sizeBytes: number): string {
     unit += 1;
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** 95 s → `1 min 35 s`, 0.0125 s → `12.5 ms`, 0.0000005 s → `500 ns`. */
+export function durationText(seconds: number): string {
+  if (seconds > 0 && seconds < 0.999_5e-6) return `${Number((seconds * 1e9).toPrecision(3))} ns`;
+  if (seconds > 0 && seconds < 0.999_5e-3) return `${Number((seconds * 1e6).toPrecision(3))} µs`;
+  if (seconds < 0.999_5) return `${Number((seconds * 1000).toPrecision(3))} ms`;
+  if (seconds < 59.995) return `${Number(seconds.toPrecision(4))} s`;
+  const wholeSeconds = Math.round(seconds);
+  const minutes = Math.floor(wholeSeconds / 60);
+  if (minutes < 60) return `${minutes} min ${wholeSeconds % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

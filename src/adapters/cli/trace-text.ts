@@ -1,3 +1,4 @@
+import { countText, durationText } from './terminal.ts';
 import type { Span, Trace } from './trace.ts';
 
 /**
@@ -27,7 +28,7 @@ export function traceText(trace: Trace, { all = false }: { readonly all?: boolea
       add(child, stemBelow, index === below.length - 1 ? '└─ ' : '├─ ');
   };
   for (const root of children.get('') ?? []) add(branchOf(root), '', '');
-  const title = `Trace ${trace.traceId}: ${trace.spans.length} spans, ${durationText(trace.durationMs)}, from ${trace.startedAt}`;
+  const title = `Trace ${trace.traceId}: ${countText(trace.spans.length, 'span')}, ${millisecondsText(trace.durationMs)}, from ${trace.startedAt}`;
   return [title, '     after    took', ...lines].join('\n');
 }
 
@@ -69,7 +70,7 @@ function foldedCalls(spans: readonly Span[]): Branch[] {
     const charge = sum(({ attributes }) => Number(attributes[REQUEST_CHARGE] ?? 0));
     const failed = sum(failedOf);
     const parts = [
-      `${service}: ${count} ${count === 1 ? 'call' : 'calls'}`,
+      `${service}: ${countText(count, 'call')}`,
       ...(charge > 0 ? [`${Math.round(charge * 10) / 10} RU`] : []),
       ...(failed > 0 ? [`✗ ${failed} failed`] : []),
     ];
@@ -101,7 +102,7 @@ function callLabelOf(span: Span): string {
 }
 
 function timesText({ startedMs, durationMs }: Branch, beganMs: number): string {
-  return `${durationText(startedMs - beganMs).padStart(10)}${durationText(durationMs).padStart(10)}`;
+  return `${millisecondsText(startedMs - beganMs).padStart(10)}${millisecondsText(durationMs).padStart(10)}`;
 }
 
 const SHOWN_ATTRIBUTES = ['stage', 'attempt', 'deliveryCount'] as const;
@@ -118,15 +119,11 @@ function labelOf(span: Span): string {
     span.name,
     `(${span.role})`,
     ...facts,
-    ...(queueAgeMs < SHOWN_QUEUE_AGE_MS ? [] : [`waited ${durationText(queueAgeMs)}`]),
+    ...(queueAgeMs < SHOWN_QUEUE_AGE_MS ? [] : [`waited ${millisecondsText(queueAgeMs)}`]),
     ...(span.error === undefined ? [] : [`✗ ${span.error}`]),
   ].join(' ');
 }
 
-/** 7 → `7 ms`, 1234 → `1.23 s`, 83000 → `1 min 23 s`. */
-export function durationText(durationMs: number): string {
-  if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
-  const seconds = durationMs / 1000;
-  if (seconds < 60) return `${seconds.toFixed(2)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+function millisecondsText(durationMs: number): string {
+  return durationText(Math.round(durationMs) / 1000);
 }

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { availableParallelism, totalmem } from 'node:os';
 import { CommandError, EXIT } from '#adapters/cli/exit-codes.ts';
 import { type Finding, findingsExitCode, findingsText } from '#adapters/cli/findings.ts';
-import { bytesText, processTerminal } from '#adapters/cli/terminal.ts';
+import { bytesText, countText, processTerminal } from '#adapters/cli/terminal.ts';
 import type { FailedMessage } from '#domain/ports/failed-message-store.ts';
 import { commandApi } from '../command-settings.ts';
 import type { Deployment } from '../deployment/examine-deployment.ts';
@@ -193,7 +193,7 @@ async function deadLetters(base: string): Promise<readonly Finding[]> {
       {
         name: 'dead letters',
         state: 'warning',
-        found: `${failed.length} messages failed for good`,
+        found: `${countText(failed.length, 'message')} failed for good`,
         remedy: 'look at them with: landfall dead-letters list',
       },
     ];

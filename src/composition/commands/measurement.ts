@@ -11,7 +11,7 @@ import {
   waitForEnd,
 } from '#adapters/cli/measurements.ts';
 import type { ManifestOptions, UploadOptions } from '#adapters/cli/program.ts';
-import { bytesText, processTerminal } from '#adapters/cli/terminal.ts';
+import { bytesText, countText, processTerminal } from '#adapters/cli/terminal.ts';
 import { manifestBytes, uploadFolder } from '#adapters/cli/upload.ts';
 import { measurementIdOf } from '#domain/identity.ts';
 import { MANIFEST_FILE_NAME } from '#domain/manifest.ts';
@@ -44,7 +44,7 @@ export async function upload(folder: string, options: UploadOptions): Promise<nu
     terminal.print(
       options.json
         ? JSON.stringify({ measurementId, state })
-        : `${fileCount} files, ${bytesText(sizeBytes)}, are in Landing. Measurement ${measurementId} is ${state}.\nWatch it with: landfall status ${measurementId} --watch`,
+        : `In Landing: ${countText(fileCount, 'file')}, ${bytesText(sizeBytes)}. Measurement ${measurementId} is ${state}.\nWatch it with: landfall status ${measurementId} --watch`,
     );
     return EXIT.ok;
   }
@@ -86,7 +86,7 @@ export async function manifest(
   terminal.print(
     options.json
       ? JSON.stringify(made)
-      : `${path}: ${made.files.length} files, recording ${made.recordingId}, fleet ${made.fleet}`,
+      : `${path}: ${countText(made.files.length, 'file')}, recording ${made.recordingId}, fleet ${made.fleet}`,
   );
   return EXIT.ok;
 }

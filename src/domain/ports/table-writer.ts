@@ -26,6 +26,11 @@ export type TableScalarType =
   | 'bytes';
 export type TableColumnType = TableScalarType | { readonly list: TableColumnType };
 
+/** As it stands in manifests and in `--json`: `float64`, `list<uint8>`. */
+export function columnTypeText(type: TableColumnType): string {
+  return typeof type === 'string' ? type : `list<${columnTypeText(type.list)}>`;
+}
+
 export type TableValues =
   | Int8Array
   | Uint8Array

@@ -113,7 +113,7 @@ describe('landfall dead-letters', () => {
   it('only counts on a dry run', async () => {
     answerReplay(7, 0, true);
     await replayDeadLetters(ports(), undefined, { ...NO_CHOICE, all: true, reason: 'Rare', dryRun: true });
-    assert.equal(terminal.text, '7 dead letters would be replayed. Nothing was sent.');
+    assert.equal(terminal.text, 'To replay: 7 dead letters. Nothing was sent.');
     assert.deepEqual(api.requests[0]?.body, {
       all: true,
       reason: 'Rare',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Inspection } from '#adapters/cli/inspect-recording.ts';
-import { durationText, inspectionText, rateText } from '#adapters/cli/inspect-text.ts';
+import { inspectionText, rateText } from '#adapters/cli/inspect-text.ts';
+import { durationText } from '#adapters/cli/terminal.ts';
 
 describe('what inspect says to people', () => {
   it('is a duration in the unit that suits it', () => {

@@ -69,7 +69,7 @@ describe('landfall status', () => {
     assert.equal(await showStatus(ports(), ID, { watch: false, json: false }), EXIT.ok);
     assert.match(terminal.text, /^drive-7 {2}Running\n/);
     assert.match(terminal.text, /✓ validate +Succeeded, attempt 2 {2}1\.5 s/);
-    assert.match(terminal.text, /▸ register +Running {2}8\.0 s/);
+    assert.match(terminal.text, /▸ register +Running {2}8 s/);
     assert.match(terminal.text, /· copy +Pending$/);
   });
 
