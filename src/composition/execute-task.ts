@@ -14,7 +14,7 @@ import { report } from '#domain/reported-events.ts';
 import { outputOf, TaskResult } from '#domain/result-manifest.ts';
 import { below } from '#domain/stage-plan.ts';
 import type { TaskConfiguration } from '#domain/task-configuration.ts';
-import type { BlobLocation, BlobReference, Reason } from '#domain/vocabulary.ts';
+import { type BlobLocation, type BlobReference, blobNameOf, type Reason } from '#domain/vocabulary.ts';
 import { type Decompressors, RecordingFormatError } from '#formats/recording-reader.ts';
 import { formatOf, openRecording } from './open-recording.ts';
 import type { OutputFacts, TaskDefinition, TaskReporter, TaskTools, TaskWork } from './task-tools.ts';
@@ -280,7 +280,7 @@ async function download(blobs: BlobStore, reference: BlobReference, localPath: s
   if (hash.digest('hex') !== reference.sha256) {
     throw new TerminalFailure(
       'file-changed',
-      `${reference.account}/${reference.container}/${reference.path} is not what was referred to: its SHA-256 differs`,
+      `${blobNameOf(reference)} is not what was referred to: its SHA-256 differs`,
     );
   }
 }

@@ -85,6 +85,11 @@ export const BlobLocation = z.object({
 });
 export type BlobLocation = z.infer<typeof BlobLocation>;
 
+/** How messages name it, and how a task is told of its configuration. */
+export function blobNameOf({ account, container, path }: BlobLocation): string {
+  return `${account}/${container}/${path}`;
+}
+
 /** A blob whose content is pinned: a reader refuses any other bytes. */
 export const BlobReference = BlobLocation.extend({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),

@@ -4,7 +4,7 @@ import { type BlobStore, readIfThere } from '#domain/ports/blob-store.ts';
 import { TaskResult } from '#domain/result-manifest.ts';
 import { below, type PlannedTask, type RunPlace, StagePlan } from '#domain/stage-plan.ts';
 import { TaskConfiguration } from '#domain/task-configuration.ts';
-import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
+import { type BlobLocation, type BlobReference, blobNameOf } from '#domain/vocabulary.ts';
 
 /**
  * The papers of a run, as JSON blobs below its work folder: `plan.json`, `conclusion.json`, and per task
@@ -32,7 +32,7 @@ async function readJson<S extends DocumentSchema>(
   location: BlobLocation,
   schema: S,
 ): Promise<DocumentOf<S>> {
-  return parseDocument(await blobs.read(location, PAPER_SIZE_BYTES_MAX), schema, nameOf(location));
+  return parseDocument(await blobs.read(location, PAPER_SIZE_BYTES_MAX), schema, blobNameOf(location));
 }
 
 /** As `readJson`; undefined where there is no such blob. */
@@ -42,7 +42,7 @@ export async function readJsonIfThere<S extends DocumentSchema>(
   schema: S,
 ): Promise<DocumentOf<S> | undefined> {
   const content = await readIfThere(blobs, location, PAPER_SIZE_BYTES_MAX);
-  return content === undefined ? undefined : parseDocument(content, schema, nameOf(location));
+  return content === undefined ? undefined : parseDocument(content, schema, blobNameOf(location));
 }
 
 /** As `readJson`, and refuses any other bytes than those referred to. */
@@ -51,11 +51,7 @@ export async function readPinnedJson<S extends DocumentSchema>(
   reference: BlobReference,
   schema: S,
 ): Promise<DocumentOf<S>> {
-  return parseDocument(await blobs.readPinned(reference), schema, nameOf(reference));
-}
-
-function nameOf({ account, container, path }: BlobLocation): string {
-  return `${account}/${container}/${path}`;
+  return parseDocument(await blobs.readPinned(reference), schema, blobNameOf(reference));
 }
 
 export function readPlan(blobs: BlobStore, workFolder: BlobLocation): Promise<StagePlan> {

@@ -1,4 +1,5 @@
 import type { MeasurementLine, MeasurementStatus } from '#domain/measurement-status.ts';
+import { blobNameOf } from '#domain/vocabulary.ts';
 import { bytesText, countText, durationText } from './terminal.ts';
 
 /** One measurement for people: what it is, how far it is, what there is, what was found. */
@@ -63,9 +64,7 @@ function dataStreamLines(stream: MeasurementStatus['dataStreams'][number]): read
   const rows = stream.rowCount === 0 ? '' : `, ${countText(stream.rowCount, 'row')}`;
   return [
     `  ${stream.kind.padEnd(13)} ${stream.state}, ${countText(stream.fileCount, 'file')}, ${bytesText(stream.sizeBytes)}${rows}`,
-    ...stream.locations
-      .slice(0, 1)
-      .map(({ account, container, path }) => `    ${account}/${container}/${path}`),
+    ...stream.locations.slice(0, 1).map((location) => `    ${blobNameOf(location)}`),
   ];
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { TerminalFailure } from '#domain/failures.ts';
 import { type BlobStore, readIfThere } from '#domain/ports/blob-store.ts';
 import type { Clock } from '#domain/ports/clock.ts';
-import type { BlobLocation } from '#domain/vocabulary.ts';
+import { type BlobLocation, blobNameOf } from '#domain/vocabulary.ts';
 import { actionsOfCheckpoint, checkpointOf } from './checkpoint-file.ts';
 import { actionsOf, type DeltaAction, linesOf, type TableProtocol } from './delta-actions.ts';
 import { DeltaState } from './delta-state.ts';
@@ -89,7 +89,7 @@ export class DeltaLog {
     if ((parts ?? 1) !== 1)
       throw new TerminalFailure(
         'not-allowed',
-        `the checkpoint of ${nameOf(this.#folder)} is in ${parts} parts, written by another program; write it in one part`,
+        `the checkpoint of ${blobNameOf(this.#folder)} is in ${parts} parts, written by another program; write it in one part`,
       );
     const parquet = await this.#blobs.read(
       this.#at(`${digits(version)}.checkpoint.parquet`),
@@ -140,14 +140,10 @@ function assertWritable({ protocol }: DeltaState, folder: BlobLocation): void {
   if (minReaderVersion > READER_VERSION_MAX || minWriterVersion > WRITER_VERSION_MAX)
     throw new TerminalFailure(
       'not-allowed',
-      `${nameOf(folder)} asks for reader version ${minReaderVersion} and writer version ${minWriterVersion}; another program has raised them, and Landfall writes up to ${READER_VERSION_MAX} and ${WRITER_VERSION_MAX}. Put a copy of the table in its place that has no such features.`,
+      `${blobNameOf(folder)} asks for reader version ${minReaderVersion} and writer version ${minWriterVersion}; another program has raised them, and Landfall writes up to ${READER_VERSION_MAX} and ${WRITER_VERSION_MAX}. Put a copy of the table in its place that has no such features.`,
     );
 }
 
 function digits(version: number): string {
   return String(version).padStart(20, '0');
-}
-
-function nameOf({ account, container, path }: BlobLocation): string {
-  return `${account}/${container}/${path}`;
 }

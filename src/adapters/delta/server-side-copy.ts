@@ -1,7 +1,7 @@
 import { blocksOfVersion } from '#domain/block-ledger.ts';
 import { TerminalFailure } from '#domain/failures.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
-import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
+import { type BlobLocation, type BlobReference, blobNameOf } from '#domain/vocabulary.ts';
 
 /**
  * Lets storage copy a blob; the bytes do not come here. A target of the same size is taken for the copy: its name
@@ -11,7 +11,7 @@ import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
 export async function copyOnce(blobs: BlobStore, source: BlobReference, target: BlobLocation): Promise<void> {
   const there = await blobs.head(target);
   if (there?.sizeBytes === source.sizeBytes) return;
-  const name = `${source.account}/${source.container}/${source.path}`;
+  const name = blobNameOf(source);
   const found = await blobs.head(source);
   if (found === undefined) throw new TerminalFailure('not-found', `${name} does not exist.`);
   if (found.sizeBytes !== source.sizeBytes)

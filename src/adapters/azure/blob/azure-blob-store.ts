@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import type { BlobGetPropertiesResponse, BlobItem } from '@azure/storage-blob';
 import { Conflict, TerminalFailure } from '#domain/failures.ts';
 import type { BlobProperties, BlobSource, BlobStore, CopyBlock } from '#domain/ports/blob-store.ts';
-import type { BlobLocation, BlobReference } from '#domain/vocabulary.ts';
+import { type BlobLocation, type BlobReference, blobNameOf } from '#domain/vocabulary.ts';
 import { codeOf, retryableFailureOf, statusOf } from '../service-failure.ts';
 import { type StorageAccounts, withSourceETag } from './storage-accounts.ts';
 
@@ -76,7 +76,7 @@ export class AzureBlobStore implements BlobStore {
         (answer.readableStreamBody as { destroy?(): void } | undefined)?.destroy?.();
         throw new TerminalFailure(
           'file-size-mismatch',
-          `${nameOf(location)} has ${sizeBytes} bytes; at most ${sizeBytesMax} were expected.`,
+          `${blobNameOf(location)} has ${sizeBytes} bytes; at most ${sizeBytesMax} were expected.`,
         );
       }
       return await collect(answer.readableStreamBody, sizeBytes);
@@ -158,13 +158,13 @@ export class AzureBlobStore implements BlobStore {
         ),
       );
     } catch (error) {
-      const range = `bytes ${block.offset} to ${block.offset + block.sizeBytes} of ${nameOf(source.location)}`;
+      const range = `bytes ${block.offset} to ${block.offset + block.sizeBytes} of ${blobNameOf(source.location)}`;
       if (['Md5Mismatch', 'Sha256Mismatch'].includes(codeOf(error) ?? ''))
         throw new TerminalFailure('copy-unverified', `${range} are not those that were validated.`, {
           cause: error,
         });
       if (statusOf(error) === 412 || codeOf(error) === 'InvalidRange') throw changed(source.location, error);
-      throw translated(error, source.location, `copied to ${nameOf(target)}`);
+      throw translated(error, source.location, `copied to ${blobNameOf(target)}`);
     }
   }
 
@@ -190,7 +190,7 @@ export class AzureBlobStore implements BlobStore {
       if (codeOf(error) === 'InvalidBlockList' || codeOf(error) === 'InvalidBlockId') {
         throw new TerminalFailure(
           'copy-unverified',
-          `${nameOf(target)} lacks blocks that were to be committed; copy its blocks again.`,
+          `${blobNameOf(target)} lacks blocks that were to be committed; copy its blocks again.`,
           { cause: error },
         );
       }
@@ -220,7 +220,7 @@ export class AzureBlobStore implements BlobStore {
     } catch (error) {
       if (statusOf(error) === 404) return false;
       if (statusOf(error) === 412)
-        throw new Conflict(`${nameOf(location)} changed since it was looked at.`, { cause: error });
+        throw new Conflict(`${blobNameOf(location)} changed since it was looked at.`, { cause: error });
       throw translated(error, location, 'removed');
     }
   }
@@ -339,23 +339,19 @@ async function collect(stream: NodeJS.ReadableStream | undefined, sizeBytes: num
 function translated(error: unknown, location: BlobLocation, done: string): unknown {
   if (error instanceof TerminalFailure) return error;
   if (statusOf(error) === 404) return absent(location, error);
-  return retryableFailureOf(error, `${nameOf(location)} could not be ${done}`) ?? error;
+  return retryableFailureOf(error, `${blobNameOf(location)} could not be ${done}`) ?? error;
 }
 
 function absent(location: BlobLocation, cause?: unknown): TerminalFailure {
-  return new TerminalFailure('not-found', `${nameOf(location)} does not exist.`, { cause });
+  return new TerminalFailure('not-found', `${blobNameOf(location)} does not exist.`, { cause });
 }
 
 function changed(location: BlobLocation, cause?: unknown): TerminalFailure {
   return new TerminalFailure(
     'file-changed',
-    `${nameOf(location)} is not the version any more that was looked at.`,
+    `${blobNameOf(location)} is not the version any more that was looked at.`,
     { cause },
   );
-}
-
-function nameOf({ account, container, path }: BlobLocation): string {
-  return `${account}/${container}/${path}`;
 }
 
 function placeOf({ account, container, path }: BlobLocation): BlobLocation {
