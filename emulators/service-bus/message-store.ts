@@ -282,9 +282,13 @@ function messageOf(row: Readonly<Record<string, unknown>>, firstId: number): Sto
     scheduledFor: row['scheduled_for'] === null ? undefined : Number(row['scheduled_for']),
     deadLetterSource: row['dead_letter_source'] === null ? undefined : String(row['dead_letter_source']),
     hopCount: Number(row['hop_count']),
-    content: parseMessage(Buffer.from(row['content'] as Uint8Array)),
+    content: parseMessage(bytesOf(row['content'] as Uint8Array)),
     deliveryCount: Number(row['delivery_count']),
     state: row['state'] as StoredMessage['state'],
     lock: undefined,
   };
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

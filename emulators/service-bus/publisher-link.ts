@@ -44,8 +44,7 @@ export class PublisherLink {
     try {
       if (bytes.length > MAX_MESSAGE_SIZE_BYTES) throw messageTooLarge(bytes.length, MAX_MESSAGE_SIZE_BYTES);
       const messages = messageFormat === BATCH_MESSAGE_FORMAT ? splitBatch(bytes) : [bytes];
-      // Copied, so that a message that waits does not keep the whole piece of network traffic it came in.
-      const contents = messages.map((message) => parseMessage(Buffer.from(message)));
+      const contents = messages.map((message) => parseMessage(withOwnMemory(message)));
       this.#broker.publish(this.#entity, contents);
       return undefined;
     } catch (error) {
@@ -53,4 +52,14 @@ export class PublisherLink {
       throw error;
     }
   }
+}
+
+/**
+ * A message that waits must not keep the piece of network traffic it came in, nor Node's pool of small buffers
+ * (64 KiB each), of which a usual copy is a part.
+ */
+function withOwnMemory(message: Buffer): Buffer {
+  const own = Buffer.allocUnsafeSlow(message.length);
+  message.copy(own);
+  return own;
 }

@@ -110,6 +110,8 @@ export function localStack(environment: Readonly<Record<string, string | undefin
           .filter((account) => account.zone !== 'operations')
           .map(({ name, zone }) => ({ account: name, zone, region: LOCAL_REGION, weight: 1 })),
       ),
+      // One process hosts all stages: with eight messages of each in hand, what arrives would wait behind them.
+      LANDFALL_STAGE_CONCURRENCY: environment['LANDFALL_STAGE_CONCURRENCY'] ?? '3',
       LANDFALL_API: `http://127.0.0.1:${ports.api}`,
     },
   };

@@ -34,6 +34,8 @@ export interface Settings {
   /** Image name to the image in the registry, by digest; empty on a laptop, where images are folders. */
   readonly taskImages: Readonly<Record<string, string>>;
   readonly timings: Timings;
+  /** Messages that a process has in hand at once of each stage it hosts. */
+  readonly stageConcurrency: number;
   readonly applicationInsights?: ApplicationInsightsSettings;
   /** Where local telemetry goes; absent in Azure. */
   readonly home?: string;
@@ -94,6 +96,8 @@ const Timings = z.object({
 });
 export type Timings = z.infer<typeof Timings>;
 
+const STAGE_CONCURRENCY = 8;
+
 /** A variable is missing or wrong: says which, what it must be, and how to get it. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
@@ -136,6 +140,7 @@ export function readSettings(environment: Environment): Settings {
         ? {}
         : json(environment, 'LANDFALL_TASK_IMAGES', z.record(z.string(), z.string())),
     timings: timingsOf(environment),
+    stageConcurrency: countOf(environment, 'LANDFALL_STAGE_CONCURRENCY') ?? STAGE_CONCURRENCY,
     ...(applicationInsights === undefined ? {} : { applicationInsights }),
     ...(home === undefined ? {} : { home }),
   };
@@ -259,6 +264,14 @@ function addressOf(environment: Environment, name: string): string {
   if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol))
     throw new SettingsError(`${name} is "${value}"; give an address such as http://127.0.0.1:8080`);
   return value;
+}
+
+function countOf(environment: Environment, name: string): number | undefined {
+  const value = environment[name];
+  if (value === undefined || value === '') return undefined;
+  const count = Number(value);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new SettingsError(`${name} is "${value}"; give a whole number above 0`);
 }
 
 function portOf(environment: Environment, name: string): number | undefined {

@@ -83,6 +83,7 @@ describe('settings', () => {
       apiHost: '0.0.0.0',
       folderTemplate: '{zone}/{yyyy}/{measurementId}/{dataStreamId}',
       taskImages: { 'landfall/copy': 'registry.example.com/copy@sha256:00' },
+      stageConcurrency: 8,
       timings: {
         landingWaitSeconds: 3600,
         landingSweepSeconds: 10,
@@ -202,6 +203,7 @@ describe('settings', () => {
     ['LANDFALL_TASK_IMAGES', '[1]', /LANDFALL_TASK_IMAGES: /],
     ['LANDFALL_API', 'localhost', /LANDFALL_API is "localhost"; give an address/],
     ['LANDFALL_API_PORT', 'eighty', /LANDFALL_API_PORT is "eighty"; give a port/],
+    ['LANDFALL_STAGE_CONCURRENCY', '0', /LANDFALL_STAGE_CONCURRENCY is "0"; give a whole number above 0/],
     ['LANDFALL_RELAY_POLL_SECONDS', 'often', /LANDFALL_RELAY_POLL_SECONDS is "often".*above 0/],
     ['LANDFALL_LANDING_WAIT_SECONDS', '0', /LANDFALL_LANDING_WAIT_SECONDS is "0".*above 0/],
     ['LANDFALL_RETRY_DELAYS_SECONDS', '1;2', /LANDFALL_RETRY_DELAYS_SECONDS is "1;2".*separated by commas/],
@@ -210,6 +212,12 @@ describe('settings', () => {
     it(`say what is wrong with ${name}=${value}`, () => {
       assert.throws(() => readSettings({ ...LOCAL, [name]: value }), { name: 'SettingsError', message });
     });
+
+  it('take the messages that are in hand at once of a stage: eight, fewer where one process hosts all stages', () => {
+    assert.equal(readSettings(LOCAL).stageConcurrency, 3);
+    assert.equal(readSettings({ ...LOCAL, LANDFALL_STAGE_CONCURRENCY: undefined }).stageConcurrency, 8);
+    assert.equal(readSettings({ ...LOCAL, LANDFALL_STAGE_CONCURRENCY: '2' }).stageConcurrency, 2);
+  });
 
   it('take waiting times in seconds, each by its own variable', () => {
     const { timings } = readSettings({

@@ -68,6 +68,7 @@ describe('Bicep and the code: settings', () => {
     'LANDFALL_RELAY_POLL_SECONDS',
     'LANDFALL_DEADLINE_SCALE',
     'LANDFALL_RETRY_DELAYS_SECONDS',
+    'LANDFALL_STAGE_CONCURRENCY',
   ];
 
   function environmentOf(names: readonly string[]): Record<string, string> {

@@ -24,6 +24,8 @@ import {
 import { TASKS_CONTAINER } from '../zone-containers.ts';
 
 const CONCURRENCY = 4;
+/** There are some thirty events per measurement; whoever is pushed to should not hear of them long after. */
+const EVENT_GRID_CONCURRENCY = 8;
 /** What waits for one commit goes into the next together; so many may wait. */
 const TABLES_CONCURRENCY = 32;
 /** Each costs four requests; with more open runs than these, a round of all takes several turns. */
@@ -59,7 +61,7 @@ export const taskPollModule = new ContainerModule(({ bind }) => {
 export const eventGridModule = new ContainerModule(({ bind }) => {
   bind(ROLES).toResolvedValue(
     (settings, publisher, telemetry) =>
-      messageRole({ settings, telemetry }, EVENT_GRID_QUEUE, CONCURRENCY, (message) =>
+      messageRole({ settings, telemetry }, EVENT_GRID_QUEUE, EVENT_GRID_CONCURRENCY, (message) =>
         publisher.publish([message]),
       ),
     [SETTINGS, EVENT_PUBLISHER, TELEMETRY],

@@ -43,8 +43,6 @@ import { TASKS_CONTAINER } from '../zone-containers.ts';
 
 /** One container module per stage: its handler on its queue. */
 
-const CONCURRENCY = 8;
-
 /** Rows of the timeline, and how old a sample may be: 20 Hz, and a sensor that missed two of its slowest periods. */
 const TIMELINE = { periodMs: 50, toleranceMs: 500 };
 const OFFER = { partner: 'labeling', offerHours: 72, framesMax: 500 };
@@ -67,7 +65,7 @@ function stageModule<Own extends readonly unknown[]>(
     const papers = { account: settings.operationsAccount, container: TASKS_CONTAINER };
     const engine = { blobs, runs, tasks, messages, clock, telemetry, papers };
     const handle = handler(engine, settings, ...(mine as unknown as Own));
-    return messageRole({ settings, telemetry }, name, CONCURRENCY, handle);
+    return messageRole({ settings, telemetry }, name, settings.stageConcurrency, handle);
   };
   return new ContainerModule(({ bind }) => {
     bind(ROLES).toResolvedValue(role, tokens as ServiceIdentifier[]);
