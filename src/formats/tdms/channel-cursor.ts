@@ -69,7 +69,7 @@ export class ChannelCursor {
         const fitting = Math.ceil((reachEnd - run.offset) / run.strideBytes);
         if (rowCount > 0 && fitting <= 0) return { runs, rowCount, isLost: false };
         const count = Math.min(run.count, Math.max(1, fitting));
-        runs.push({ ...run, count });
+        runs.push(count === run.count ? run : { ...run, count });
         rowCount += count;
         valueIndex += count;
         if (count < run.count) return { runs, rowCount, isLost: false };
@@ -110,19 +110,14 @@ function runAt(span: ChunkSpan, channelId: number, valueIndex: number, countMax:
     const count = Math.min(countMax, untilChunkEnd);
     return { place, isLittle, offset: chunkOffset, strideBytes: 4, count, firstText: inChunk };
   }
-  const common = { place, isLittle, firstText: 0 };
   const untilSpanEnd = place.valueCount * span.chunkCount - valueIndex;
   if (place.valueCount === 1 && layout.sizeBytes <= STRIDE_BYTES_MAX) {
     const count = Math.min(countMax, untilSpanEnd);
-    return { ...common, offset: chunkOffset, strideBytes: layout.sizeBytes, count };
+    return { place, isLittle, offset: chunkOffset, strideBytes: layout.sizeBytes, count, firstText: 0 };
   }
   const { strideBytes } = place;
   const isContinuous = place.valueCount * strideBytes === layout.sizeBytes;
+  const count = Math.min(countMax, isContinuous ? untilSpanEnd : untilChunkEnd);
   const offset = chunkOffset + inChunk * strideBytes;
-  return {
-    ...common,
-    offset,
-    strideBytes,
-    count: Math.min(countMax, isContinuous ? untilSpanEnd : untilChunkEnd),
-  };
+  return { place, isLittle, offset, strideBytes, count, firstText: 0 };
 }

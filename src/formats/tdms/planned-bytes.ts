@@ -15,7 +15,8 @@ export interface Block {
 
 const GAP_BYTES_MAX = 1 << 16;
 const READ_BYTES_MAX = 1 << 22;
-const KEPT_BYTES_MAX = 1 << 24;
+/** More than one load asks for, so that nothing of what was read ahead is forgotten before it is used. */
+const KEPT_BYTES_MAX = 5 << 22;
 const READS_AT_ONCE = 8;
 
 /**
@@ -28,6 +29,8 @@ export class PlannedBytes {
   #kept: Block[] = [];
   /** What is being read before it is asked for. It never fails: what could not be read is read again, and fails there. */
   #ahead: Promise<PromiseSettledResult<Block>[]> | undefined;
+  /** The ranges that all these reads together bring. */
+  #aheadRanges: readonly ByteRange[] | undefined;
 
   constructor(source: ByteSource, onBytes: (sizeBytes: number) => void) {
     this.#source = source;
@@ -36,8 +39,9 @@ export class PlannedBytes {
 
   /** The bytes of all ranges, to be asked for by the range's offset. Ranges lie inside the file. */
   async load(ranges: readonly ByteRange[]): Promise<LoadedBytes> {
-    await this.settle();
-    const reads = this.#missing(ranges);
+    const isAhead = ranges === this.#aheadRanges;
+    const isWhole = await this.settle();
+    const reads = isAhead && isWhole ? [] : this.#missing(ranges);
     const blocks: Block[] = [];
     for (let start = 0; start < reads.length; start += READS_AT_ONCE) {
       const some = reads.slice(start, start + READS_AT_ONCE);
@@ -48,19 +52,25 @@ export class PlannedBytes {
     return loaded;
   }
 
-  /** Begins to read what the next `load` is likely to ask for. */
+  /** Begins to read what the next `load` is likely to ask for; cheapest where it asks with the same array. */
   readAhead(ranges: readonly ByteRange[]): void {
     if (this.#ahead !== undefined) return;
-    const reads = this.#missing(ranges).slice(0, READS_AT_ONCE);
-    if (reads.length > 0) this.#ahead = Promise.allSettled(reads.map((read) => this.#read(read)));
+    const reads = this.#missing(ranges);
+    const some = reads.slice(0, READS_AT_ONCE);
+    if (some.length === 0) return;
+    this.#ahead = Promise.allSettled(some.map((read) => this.#read(read)));
+    this.#aheadRanges = some.length === reads.length ? ranges : undefined;
   }
 
-  /** Afterwards no read is under way. */
-  async settle(): Promise<void> {
+  /** Afterwards no read is under way. Whether all reads ahead succeeded. */
+  async settle(): Promise<boolean> {
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    const settled = await ahead;
-    this.#keep(settled?.flatMap((read) => (read.status === 'fulfilled' ? [read.value] : [])) ?? []);
+    this.#aheadRanges = undefined;
+    const settled = (await ahead) ?? [];
+    const blocks = settled.flatMap((read) => (read.status === 'fulfilled' ? [read.value] : []));
+    this.#keep(blocks);
+    return blocks.length === settled.length;
   }
 
   #missing(ranges: readonly ByteRange[]): ByteRange[] {

@@ -2,7 +2,7 @@ import type { ColumnBatch, LossCounter, Selection, TableBatch } from '../recordi
 import { ChannelCursor, type PlannedRuns, type Run } from './channel-cursor.ts';
 import type { ChannelRows, ColumnPlan } from './columns.ts';
 import { sizeBytesOf } from './data-types.ts';
-import type { ByteRange, PlannedBytes } from './planned-bytes.ts';
+import type { ByteRange, LoadedBytes, PlannedBytes } from './planned-bytes.ts';
 import { keptRows, rowsInTime, timeColumnOf, timesOf } from './row-times.ts';
 import { keepNumbers, keepRows, nullColumn } from './rows.ts';
 import { rangeOf } from './run-values.ts';
@@ -44,8 +44,9 @@ export class TableWalk {
   readonly #batchRows: number;
   readonly #endRow: number;
   #row: number;
-  /** Of the next rows, where they have been planned already. */
+  /** Of the next rows, where they have been planned already, and what holds them. */
   #planned: PlannedRows | undefined;
+  #plannedRanges: readonly ByteRange[] | undefined;
 
   constructor(
     table: TdmsTable,
@@ -89,13 +90,16 @@ export class TableWalk {
   }
 
   /** What the next rows will be read from first. */
-  nextRanges(): ByteRange[] {
+  nextRanges(): readonly ByteRange[] {
     if (this.isDone) return [];
     this.#planned = this.#plan();
     const { plans, isLost } = this.#planned;
     if (isLost) return [];
-    const runs = this.#isSelective ? plans.get(this.#timeColumn!.channel) : [...plans.values()].flat();
-    return rangesOf({ runs: runs ?? [], texts: [] });
+    if (this.#isSelective) return rangesOf([{ runs: plans.get(this.#timeColumn!.channel) ?? [], texts: [] }]);
+    const ranges = rangesOf([...plans.values()].map((runs) => ({ runs, texts: [] })));
+    const hasTexts = this.#columns.some(({ schema }) => schema.type === 'string');
+    if (!hasTexts) this.#plannedRanges = ranges;
+    return ranges;
   }
 
   /** Whether the times of rows are read before it is known whether their values are wanted. */
@@ -107,7 +111,9 @@ export class TableWalk {
   /** The next rows, or undefined where none of those looked at is there and selected. Always moves on. */
   async next(): Promise<TableBatch | undefined> {
     const { plans, rowCount, isLost } = this.#planned ?? this.#plan();
+    const plannedRanges = this.#plannedRanges;
     this.#planned = undefined;
+    this.#plannedRanges = undefined;
     const firstRow = this.#row;
     if (isLost) {
       this.#advance(rowCount);
@@ -115,7 +121,8 @@ export class TableWalk {
     }
     const { channels, rows } = await this.#withTexts(plans, rowCount);
     this.#advance(rows);
-    const times = await this.#times(channels, firstRow, rows);
+    const ranges = plannedRanges ?? rangesOf(channels.values());
+    const times = await this.#times(channels, ranges, firstRow, rows);
     const kept = keptRows(times, this.#selection);
     const untimed = times.unreadable?.reduce((sum, flag) => sum + flag, 0) ?? 0;
     if (untimed > 0) {
@@ -123,7 +130,7 @@ export class TableWalk {
       this.#loss.add(untimed, 0, `${name}: ${untimed} of the ${rows} rows from ${firstRow} on have no time`);
     }
     if (kept?.length === 0) return undefined;
-    const columns = await this.#decode(channels, firstRow, rows);
+    const columns = this.#decode(channels, await this.#bytes.load(ranges), firstRow, rows);
     return {
       table: this.#table.summary,
       rowCount: kept?.length ?? rows,
@@ -176,21 +183,25 @@ export class TableWalk {
     return { channels, rows };
   }
 
-  async #times(channels: ReadonlyMap<Channel, ChannelPlan>, firstRow: number, rows: number) {
+  async #times(
+    channels: ReadonlyMap<Channel, ChannelPlan>,
+    ranges: readonly ByteRange[],
+    firstRow: number,
+    rows: number,
+  ) {
     const plan = this.#timeColumn === undefined ? undefined : channels.get(this.#timeColumn.channel);
     if (plan === undefined) return timesOf(this.#table, firstRow, rows, undefined);
     // Unless rows are selected by time, the time channel is read together with the others.
-    const ranges = this.#isSelective ? rangesOf(plan) : [...channels.values()].flatMap(rangesOf);
-    const loaded = await this.#bytes.load(ranges);
+    const loaded = await this.#bytes.load(this.#isSelective ? rangesOf([plan]) : ranges);
     return timesOf(this.#table, firstRow, rows, { runs: plan.runs, loaded, texts: [] });
   }
 
-  async #decode(
+  #decode(
     channels: ReadonlyMap<Channel, ChannelPlan>,
+    loaded: LoadedBytes,
     firstRow: number,
     rows: number,
-  ): Promise<ColumnBatch[]> {
-    const loaded = await this.#bytes.load([...channels.values()].flatMap(rangesOf));
+  ): ColumnBatch[] {
     return this.#columns.map((column) => {
       const plan = channels.get(column.channel);
       if (plan === undefined) return nullColumn(column.schema.type, rows);
@@ -206,9 +217,14 @@ export class TableWalk {
   }
 }
 
-function rangesOf({ runs, texts }: ChannelPlan): ByteRange[] {
-  if (texts.length > 0) return texts.filter((range) => range !== undefined);
-  return runs.flatMap((run) => (run.place.form === 'texts' ? [] : [rangeOf(run)]));
+function rangesOf(plans: Iterable<ChannelPlan>): ByteRange[] {
+  const ranges: ByteRange[] = [];
+  for (const { runs, texts } of plans) {
+    for (const text of texts) if (text !== undefined) ranges.push(text);
+    if (texts.length > 0) continue;
+    for (const run of runs) if (run.place.form !== 'texts') ranges.push(rangeOf(run));
+  }
+  return ranges;
 }
 
 /** How many rows come before one of the channels lies elsewhere; 0 where a channel lies in single values anyway. */
