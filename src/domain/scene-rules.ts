@@ -111,18 +111,6 @@ const TURN: SceneRule = {
 
 export const SCENE_RULES: readonly SceneRule[] = [HARD_BRAKING, STANDSTILL, TURN];
 
-/** All scenes of all rules, in order of time, of a table that is in memory as a whole. */
-export function detectScenes(
-  input: SceneInput,
-  rules: readonly SceneRule[] = SCENE_RULES,
-): readonly DetectedScene[] {
-  const period = new TimelinePeriod();
-  period.look(input.timestampsNs);
-  const search = new SceneSearch(rules, period.shortestStepNs);
-  search.look(input);
-  return search.finish();
-}
-
 /** The period of a timeline with pauses: its shortest step. Told batch by batch. */
 export class TimelinePeriod {
   #previousNs: bigint | undefined;

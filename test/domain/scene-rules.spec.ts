@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { DEMO_DRIVE, statesAt } from '#adapters/drive-simulator/drive.ts';
 import type { NullableColumn, SceneColumn, SceneInput } from '#domain/scene-intervals.ts';
-import { detectScenes, SCENE_RULES, SceneSearch, TimelinePeriod } from '#domain/scene-rules.ts';
+import { type DetectedScene, SCENE_RULES, SceneSearch, TimelinePeriod } from '#domain/scene-rules.ts';
 
 const PERIOD_SECONDS = 0.05;
 
@@ -20,6 +20,15 @@ function inputOf(length: number, columns: Partial<Omit<SceneInput, 'timestampsNs
     yawRate: undefined,
     ...columns,
   };
+}
+
+/** All scenes of a table that is told in one batch. */
+function detectScenes(input: SceneInput): readonly DetectedScene[] {
+  const period = new TimelinePeriod();
+  period.look(input.timestampsNs);
+  const search = new SceneSearch(SCENE_RULES, period.shortestStepNs);
+  search.look(input);
+  return search.finish();
 }
 
 describe('scene rules', () => {
