@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RETRY_DELAYS_MS } from '#domain/after-failure.ts';
 import { sentenceOf } from '#domain/messages.ts';
 import { folderTemplateProblem } from '#domain/placement.ts';
 import { ZONES } from '#domain/vocabulary.ts';
@@ -90,7 +91,7 @@ const Timings = z.object({
   /** Delays before the first, second, third delayed retry. */
   retryDelaysSeconds: z
     .string()
-    .default('30,300,1800')
+    .default(RETRY_DELAYS_MS.map((delayMs) => delayMs / 1000).join(','))
     .transform((text) => text.split(',').map(Number))
     .pipe(z.array(z.number().nonnegative()).min(1)),
 });
