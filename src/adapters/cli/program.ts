@@ -106,6 +106,7 @@ export function buildProgram(actions: Actions, setExitCode: (code: number) => vo
   const take = async (code: Promise<number>) => setExitCode(await code);
   stackCommands(program, actions, take);
   measurementCommands(program, actions, take);
+  steeringCommands(program, actions, take);
   fileCommands(program, actions, take);
   operationsCommands(program, actions, take);
   return program;
@@ -186,6 +187,10 @@ function measurementCommands(program: Command, actions: Actions, take: Take): vo
     .option('--all', 'show each call to a service, not one line for all of a span', false)
     .addOption(asJson())
     .action((id, options) => take(actions.trace(id, options)));
+}
+
+/** What people ask of a measurement; the saga decides. */
+function steeringCommands(program: Command, actions: Actions, take: Take): void {
   program
     .command('rehydrate')
     .description('bring a measurement back to Landing from the archive or the error zone, and run it again')
