@@ -18,12 +18,13 @@ import type { MetadataStore } from '#domain/ports/metadata-store.ts';
 import type { PartnerShare } from '#domain/ports/partner-share.ts';
 import type { StageRunStore } from '#domain/ports/stage-run-store.ts';
 import type { Telemetry } from '#domain/ports/telemetry.ts';
-import type { VehicleConfiguration, VehicleStore } from '#domain/ports/vehicle-store.ts';
+import type { VehicleStore } from '#domain/ports/vehicle-store.ts';
 import { RECORDINGS_CONTAINER } from '#domain/vocabulary.ts';
 import { announceDataStream } from '#handlers/operations/announce-data-stream.ts';
 import { lineage, listMeasurements, measurementStatus } from '#handlers/operations/measurement-status.ts';
 import { replayDeadLetters } from '#handlers/operations/replay-dead-letters.ts';
 import { reportTask } from '#handlers/operations/report-task.ts';
+import { saveVehicle, type VehicleChange } from '#handlers/operations/save-vehicle.ts';
 import { steerMeasurement } from '#handlers/operations/steer-measurement.ts';
 import { landingAccountOf } from '../landing-account.ts';
 import type { Role } from '../role.ts';
@@ -144,6 +145,7 @@ function operationsOf(ports: ApiPorts): MetadataOperations {
   const { settings, metadata, blobs, failed, vehicles, clock } = ports;
   const { folderTemplate } = settings;
   const papers = { account: settings.operationsAccount, container: TASKS_CONTAINER };
+  const vehicleFiles = { account: settings.operationsAccount, container: VEHICLES_CONTAINER };
   const counts = new QueueCounts(serviceBusAccessOf(settings));
   return {
     status: (measurementId) => measurementStatus(ports, measurementId),
@@ -170,7 +172,8 @@ function operationsOf(ports: ApiPorts): MetadataOperations {
     reportTask: (taskId, body) => reportTask({ ...ports, papers }, taskId, body),
     shareLink: (measurementId, actor) => shareLinkOf(ports, measurementId, actor),
     vehicleConfigurations: (vin) => vehicles.configurations(vin),
-    saveVehicleConfiguration: (vin, request) => saveVehicle(ports, vin, request),
+    saveVehicleConfiguration: (vin, request) =>
+      saveVehicle({ ...ports, sha256, folder: vehicleFiles }, vin, changeOf(request)),
     deadLetters: (filter, limit) => failed.list(filter, limit),
     deadLetter: (failedMessageId) => failed.get(failedMessageId),
     replayDeadLetters: ({ operationId = randomUUID(), ...request }) =>
@@ -200,37 +203,14 @@ function operationsOf(ports: ApiPorts): MetadataOperations {
   }
 }
 
-/** DBC files are kept by content, so that a configuration says for ever what it said. */
-async function saveVehicle(
-  { settings, blobs, vehicles, clock }: ApiPorts,
-  vin: string,
-  request: VehicleRequest,
-): Promise<VehicleConfiguration> {
-  const dbc: Record<string, VehicleConfiguration['dbc'][string]> = {};
-  for (const [bus, { name, content }] of Object.entries(request.dbc ?? {})) {
-    const bytes = Buffer.from(content, 'base64');
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const plainName = name.replaceAll(/[^A-Za-z0-9._-]/g, '_');
-    const location = {
-      account: settings.operationsAccount,
-      container: VEHICLES_CONTAINER,
-      path: `${encodeURIComponent(vin)}/${sha256.slice(0, 16)}/${plainName}`,
-    };
-    await blobs.write(location, bytes, { contentType: 'application/octet-stream' });
-    dbc[bus] = { ...location, sha256, sizeBytes: bytes.length };
-  }
-  const validFrom = request.validFrom ?? ALWAYS;
-  const before = await vehicles.configuration(vin, new Date(request.validFrom ?? clock.now()));
-  const configuration: VehicleConfiguration = {
-    vin,
-    validFrom: new Date(validFrom).toISOString(),
-    dbc: { ...before?.dbc, ...dbc },
-    topicMap: { ...before?.topicMap, ...request.topicMap },
-    ...(request.referenceClock === undefined ? {} : { referenceClock: request.referenceClock }),
-  };
-  await vehicles.save(configuration);
-  return configuration;
+function changeOf({ dbc = {}, ...rest }: VehicleRequest): VehicleChange {
+  const files = Object.entries(dbc).map(([bus, { name, content }]) => {
+    const bytes = new Uint8Array(Buffer.from(content, 'base64'));
+    return [bus, { name, bytes }] as const;
+  });
+  return { ...rest, dbc: Object.fromEntries(files) };
 }
 
-/** A configuration without a date holds for recordings of any age. */
-const ALWAYS = '1970-01-01T00:00:00.000Z';
+function sha256(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
