@@ -111,11 +111,12 @@ function lazyTableReader(): TableReader {
 function lazyDecompressors(): Decompressors {
   let loaded: Promise<Decompressors> | undefined;
   const decompressor =
-    (kind: keyof Decompressors) => async (compressed: Uint8Array, sizeBytesMax: number) => {
+    (kind: keyof Decompressors): Decompressors[keyof Decompressors] =>
+    async (compressed, sizeBytesMax, end) => {
       loaded ??= import('#adapters/compression/decompressors.ts').then(({ createDecompressors }) =>
         createDecompressors(),
       );
-      return (await loaded)[kind](compressed, sizeBytesMax);
+      return (await loaded)[kind](compressed, sizeBytesMax, end);
     };
   return {
     'lz4-frame': decompressor('lz4-frame'),
