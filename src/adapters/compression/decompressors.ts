@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import { constants, inflate, zstdDecompress, zstdDecompressSync } from 'node:zlib';
-import type Bzip2 from '@foxglove/wasm-bz2';
-import { decompressFrameSync, uncompressSync } from 'lz4-napi';
+import { decompressFrame, decompressFrameSync, uncompressSync } from 'lz4-napi';
 import type { Compression, Decompressors } from '#formats/recording-reader.ts';
+import { Bz2Thread } from './bz2-thread.ts';
 import { DecompressionError } from './decompression-error.ts';
 import { lz4BlockContentBytes, lz4FrameContentBytes, lz4WholeBlocks } from './lz4-size.ts';
 
@@ -14,35 +14,39 @@ const AT_ONCE_BYTES_MAX = 1 << 23;
 /** The bz2 library reserves the whole result before it looks at the bytes; recorders make chunks below 1 MiB. */
 const BZ2_BYTES_MAX = 1 << 28;
 
+/** Of all decompressors of this process; idle until the first bag needs it. */
+const bz2Thread = new Bz2Thread();
+
 /**
  * All decompressors that recordings need. Each allocates no more than `sizeBytesMax` for its result and throws
  * `DecompressionError` beyond that; a result may be shorter, which the caller judges.
  */
 export function createDecompressors(): Decompressors {
-  let bzip2: Promise<Bzip2> | undefined;
   return {
-    'lz4-frame': (compressed, sizeBytesMax, end = 'whole') =>
-      bounded('lz4-frame', compressed, sizeBytesMax, () => {
+    'lz4-frame': (compressed, sizeBytesMax, end = 'whole') => {
+      if (end === 'whole' && sizeBytesMax > AT_ONCE_BYTES_MAX) {
+        return boundedLater('lz4-frame', compressed, sizeBytesMax, lz4FrameLater(compressed, sizeBytesMax));
+      }
+      return bounded('lz4-frame', compressed, sizeBytesMax, () => {
         if (end === 'as-far-as-it-goes') return wholeBlocksOf(compressed, sizeBytesMax);
-        const sizeBytes = lz4FrameContentBytes(compressed);
-        if (sizeBytes > sizeBytesMax) throw new RangeError(`the frame holds ${sizeBytes} bytes`);
+        assertLz4FrameFits(compressed, sizeBytesMax);
         return decompressFrameSync(asBuffer(compressed));
-      }),
+      });
+    },
     'lz4-block': (compressed, sizeBytesMax) =>
       bounded('lz4-block', compressed, sizeBytesMax, () => {
         const sizeBytes = lz4BlockContentBytes(compressed, 0, compressed.length);
         if (sizeBytes > sizeBytesMax) throw new RangeError(`the block holds ${sizeBytes} bytes`);
         return uncompressSync(withSize(compressed, sizeBytes));
       }),
-    bz2: async (compressed, sizeBytesMax) => {
-      // Loaded when the first bag needs it: it is old-fashioned, rare and slow to start.
-      bzip2 ??= import('@foxglove/wasm-bz2').then((library) => library.default.init());
-      const library = await bzip2;
-      return bounded('bz2', compressed, sizeBytesMax, () => {
-        if (sizeBytesMax > BZ2_BYTES_MAX)
-          throw new RangeError(`more than ${BZ2_BYTES_MAX} bytes are refused`);
-        return library.decompress(compressed, sizeBytesMax);
-      });
+    bz2: (compressed, sizeBytesMax) => {
+      if (sizeBytesMax > BZ2_BYTES_MAX) {
+        throw failureOf(
+          wordsOf('bz2', compressed, sizeBytesMax),
+          new RangeError(`more than ${BZ2_BYTES_MAX} bytes are refused`),
+        );
+      }
+      return boundedLater('bz2', compressed, sizeBytesMax, bz2Thread.decompress(compressed, sizeBytesMax));
     },
     zstd: (compressed, sizeBytesMax, end = 'whole') => {
       const options = {
@@ -84,7 +88,7 @@ function bounded(
   sizeBytesMax: number,
   decompress: () => Uint8Array,
 ): Uint8Array {
-  const what = `${compression}: ${compressed.length} bytes to at most ${sizeBytesMax}`;
+  const what = wordsOf(compression, compressed, sizeBytesMax);
   let content: Uint8Array;
   try {
     content = decompress();
@@ -104,14 +108,28 @@ async function boundedLater(
   try {
     return await content;
   } catch (cause) {
-    throw failureOf(`${compression}: ${compressed.length} bytes to at most ${sizeBytesMax}`, cause);
+    throw failureOf(wordsOf(compression, compressed, sizeBytesMax), cause);
   }
+}
+
+function wordsOf(compression: Compression, compressed: Uint8Array, sizeBytesMax: number): string {
+  return `${compression}: ${compressed.length} bytes to at most ${sizeBytesMax}`;
 }
 
 function failureOf(what: string, cause: unknown): DecompressionError {
   return new DecompressionError(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
     cause,
   });
+}
+
+async function lz4FrameLater(frame: Uint8Array, sizeBytesMax: number): Promise<Uint8Array> {
+  assertLz4FrameFits(frame, sizeBytesMax);
+  return decompressFrame(frame);
+}
+
+function assertLz4FrameFits(frame: Uint8Array, sizeBytesMax: number): void {
+  const sizeBytes = lz4FrameContentBytes(frame);
+  if (sizeBytes > sizeBytesMax) throw new RangeError(`the frame holds ${sizeBytes} bytes`);
 }
 
 const LZ4_WINDOW_BYTES = 1 << 16;

@@ -56,6 +56,24 @@ for (const [compression, compress] of Object.entries(COMPRESS)) {
   });
 }
 
+describe('decompressing a large frame of lz4', () => {
+  it('leaves the event loop free meanwhile, and refuses what is too much', async () => {
+    const content = Buffer.alloc(20_000_000, 'landfall');
+    const frame = compressFrameSync(content);
+    const pending = decompressors['lz4-frame'](frame, content.length);
+    assert.ok(pending instanceof Promise);
+    assert.ok(content.equals(await pending));
+    await assert.rejects(
+      async () => decompressors['lz4-frame'](frame, content.length - 1),
+      DecompressionError,
+    );
+    await assert.rejects(
+      async () => decompressors['lz4-frame'](frame.subarray(0, frame.length - 9), content.length),
+      DecompressionError,
+    );
+  });
+});
+
 describe('decompressing bz2', () => {
   const compressed = Buffer.from(MILLION_ZEROS_BZ2, 'base64');
 
@@ -63,6 +81,18 @@ describe('decompressing bz2', () => {
     const content = await decompressors.bz2(compressed, 1_000_000);
     assert.equal(content.length, 1_000_000);
     assert.ok(content.every((byte) => byte === 0));
+  });
+
+  it('leaves the event loop free meanwhile', async () => {
+    let isDone = false;
+    let turns = 0;
+    const content = Promise.resolve(decompressors.bz2(compressed, 1_000_000)).finally(() => {
+      isDone = true;
+    });
+    for (; !isDone; turns += 1) await new Promise(setImmediate);
+    assert.equal((await content).length, 1_000_000);
+    // On this thread it would have been done before the first turn.
+    assert.ok(turns > 1, `${turns} turns`);
   });
 
   it('refuses more than it may become, and what is damaged', async () => {
