@@ -229,3 +229,19 @@ export function untranspose(bytes: Uint8Array, recordBytes: number, wantedBytes?
   records.set(bytes.subarray(count * recordBytes), count * recordBytes);
   return records;
 }
+
+/** Some of the bytes that `untranspose` gives, without putting all others in their place. */
+export function untransposedPart(
+  bytes: Uint8Array,
+  recordBytes: number,
+  start: number,
+  lengthBytes: number,
+): Uint8Array {
+  const count = recordBytes === 0 ? 0 : Math.floor(bytes.length / recordBytes);
+  const part = new Uint8Array(lengthBytes);
+  part.set(bytes.subarray(start, start + lengthBytes));
+  for (let at = start; at < Math.min(start + lengthBytes, count * recordBytes); at++) {
+    part[at - start] = bytes[(at % recordBytes) * count + Math.floor(at / recordBytes)]!;
+  }
+  return part;
+}

@@ -8,6 +8,7 @@ import {
   ORIGINAL_BYTES_MAX,
   readCompressedHeader,
   untranspose,
+  untransposedPart,
 } from './data-blocks.ts';
 import type { UnfinishedParts } from './identification.ts';
 
@@ -195,25 +196,38 @@ async function decompressed(
   compressed: CompressedBlock,
   wantedBytes?: Uint8Array,
 ): Promise<Piece> {
-  const { originalBytes } = compressed;
   try {
-    if (compressed.compressedOffset + compressed.compressedBytes > source.reader.sizeBytes) {
-      throw new Mdf4Damage(`the DZ block at ${block.header.offset} ends behind the end of the file`);
-    }
-    const packed = await source.reader.bytes(compressed.compressedOffset, compressed.compressedBytes);
-    source.onBytes(compressed.compressedBytes);
-    const original = await inflate(source, compressed.algorithm, packed, originalBytes);
-    if (original.length !== originalBytes) {
-      throw new Mdf4Damage(
-        `the DZ block at ${block.header.offset} became ${original.length} bytes, not ${originalBytes}`,
-      );
-    }
-    const bytes = untranspose(original, compressed.transposedBy, wantedBytes);
-    return { kind: 'bytes', bytes, startsBlock: true };
+    const original = await inflated(source, block, compressed);
+    return {
+      kind: 'bytes',
+      bytes: untranspose(original, compressed.transposedBy, wantedBytes),
+      startsBlock: true,
+    };
   } catch (error) {
     if (!(error instanceof Mdf4Damage)) throw error;
-    return { kind: 'lost', sizeBytes: originalBytes, reason: error.message };
+    return { kind: 'lost', sizeBytes: compressed.originalBytes, reason: error.message };
   }
+}
+
+/** The block's bytes, still transposed where they were. @throws {Mdf4Damage} */
+async function inflated(
+  source: StreamSource,
+  block: DataBlock,
+  compressed: CompressedBlock,
+): Promise<Uint8Array> {
+  const { originalBytes } = compressed;
+  if (compressed.compressedOffset + compressed.compressedBytes > source.reader.sizeBytes) {
+    throw new Mdf4Damage(`the DZ block at ${block.header.offset} ends behind the end of the file`);
+  }
+  const packed = await source.reader.bytes(compressed.compressedOffset, compressed.compressedBytes);
+  source.onBytes(compressed.compressedBytes);
+  const original = await inflate(source, compressed.algorithm, packed, originalBytes);
+  if (original.length !== originalBytes) {
+    throw new Mdf4Damage(
+      `the DZ block at ${block.header.offset} became ${original.length} bytes, not ${originalBytes}`,
+    );
+  }
+  return original;
 }
 
 /** Some bytes of one block, from `start` of its data on; undefined where it has not that many. @throws {Mdf4Damage} */
@@ -226,9 +240,14 @@ export async function bytesOfBlock(
   if (block.header.id === 'DZ') {
     const compressed = await compressedBlock(source, block);
     if (compressed instanceof Mdf4Damage) return undefined;
-    const piece = await decompressed({ ...source, onBytes: () => {} }, block, compressed);
-    const isThere = piece.kind === 'bytes' && start + lengthBytes <= piece.bytes.length;
-    return isThere ? piece.bytes.subarray(start, start + lengthBytes) : undefined;
+    if (start + lengthBytes > compressed.originalBytes) return undefined;
+    try {
+      const original = await inflated({ ...source, onBytes: () => {} }, block, compressed);
+      return untransposedPart(original, compressed.transposedBy, start, lengthBytes);
+    } catch (error) {
+      if (!(error instanceof Mdf4Damage)) throw error;
+      return undefined;
+    }
   }
   if (start + lengthBytes > block.dataBytes || !['DT', 'DV'].includes(block.header.id)) return undefined;
   return source.reader.bytes(block.header.offset + BLOCK_HEADER_BYTES + start, lengthBytes);
