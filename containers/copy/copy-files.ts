@@ -60,7 +60,10 @@ async function actOn(work: CopyTask['work'], tools: TaskTools): Promise<CopyFact
     }
     case 'remove-versions': {
       const pieces = await versionPieces(blobs, work.source, work.versions);
-      return removeCopied(tools, work.source, work.copy, pieces);
+      const removal = () => removeCopied(tools, work.source, work.copy, pieces);
+      return work.unlessCorrected
+        ? unlessCorrected(tools, work.source, work.copy, pieces, removal)
+        : removal();
     }
     case 'remove-duplicate':
       return removeDuplicate(tools, work, await ledgerPieces(blobs, work.ledger));
@@ -151,19 +154,36 @@ async function copyPiece(
     if (leaveChanged && isOvertaken(error)) return 'left';
     throw error;
   }
-  await blobs.commitBlocks(
-    target,
-    piece.blocks,
-    piece.sha256 === undefined ? {} : { metadata: { sha256: piece.sha256 } },
-  );
+  const isFirst = await commitPiece(blobs, target, piece, keepExisting);
   if (listed !== undefined) return 'copied';
   const difference = await differenceAt(blobs, target, piece);
-  if (difference !== undefined)
-    throw new RetryableFailure(
-      'copy-unverified',
-      `the copy of ${piece.path} at ${target.account}/${target.container}/${target.path} ${difference}, although it was just committed; somebody else writes there`,
-    );
-  return 'copied';
+  if (difference === undefined) return isFirst ? 'copied' : 'unchanged';
+  // Uploaded meanwhile: what is brought back never takes the place of what somebody uploads.
+  if (keepExisting) return 'kept';
+  throw new RetryableFailure(
+    'copy-unverified',
+    `the copy of ${piece.path} at ${target.account}/${target.container}/${target.path} ${difference}, although it was just committed; somebody else writes there`,
+  );
+}
+
+/** @returns false when a blob came to lie there before it was committed, and may stay. */
+async function commitPiece(
+  blobs: BlobStore,
+  target: BlobLocation,
+  piece: Piece,
+  keepExisting: boolean,
+): Promise<boolean> {
+  const options = {
+    ...(piece.sha256 === undefined ? {} : { metadata: { sha256: piece.sha256 } }),
+    ...(keepExisting ? { onlyIfAbsent: true } : {}),
+  };
+  try {
+    await blobs.commitBlocks(target, piece.blocks, options);
+    return true;
+  } catch (error) {
+    if (keepExisting && error instanceof Conflict) return false;
+    throw error;
+  }
 }
 
 async function isStill(
@@ -195,7 +215,8 @@ async function removeVerified(
 ): Promise<CopyFacts> {
   for (const copy of copies)
     await verifyCopies(copy, pieces, (location, piece) => differenceAt(tools.blobs, location, piece));
-  return removePieces(tools, source, pieces);
+  const removal = () => removePieces(tools, source, pieces);
+  return unlessCorrected(tools, source, copies[0]!, pieces, removal);
 }
 
 /** @throws {RetryableFailure} `copy-unverified` naming the first file whose copy is not what it should be. */
@@ -283,6 +304,40 @@ async function compareBytes(
     'file-checksum-mismatch',
     `nothing is removed: ${path} in ${folder.account}/${folder.path} came again under the same manifest, with other bytes than those in Raw; upload it again, or delete the folder`,
   );
+}
+
+/**
+ * A folder that somebody is correcting stays whole: with another version of one of its files there, nothing leaves
+ * it. One may come while the files are removed, so it is looked for once more afterwards, and what was removed comes
+ * back. A correction that is whole when Landing looks is therefore whole in the end, whoever was first: as long as
+ * all files were there, so was the corrected one, and the look after the removal finds it.
+ */
+async function unlessCorrected(
+  tools: TaskTools,
+  folder: BlobLocation,
+  copy: BlobLocation,
+  pieces: readonly Piece[],
+  removal: () => Promise<CopyFacts>,
+): Promise<CopyFacts> {
+  const { blobs } = tools;
+  const isBeforehand = await isCorrected(blobs, folder, pieces);
+  const removed = isBeforehand ? undefined : await removal();
+  if (removed !== undefined && !(await isCorrected(blobs, folder, pieces))) return removed;
+  const paths = new Set(pieces.map(({ path }) => path));
+  const copies = (await versionPieces(blobs, copy, undefined)).filter(({ path }) => paths.has(path));
+  await copyPieces(tools, copy, folder, copies, { keepExisting: true, leaveChanged: true });
+  return { fileCount: 0, sizeBytes: 0, unchangedCount: 0, kept: [...paths].slice(0, KEPT_MAX) };
+}
+
+/** Whether one of the files is there, but as another version. One that is gone is no correction. */
+async function isCorrected(
+  blobs: BlobStore,
+  folder: BlobLocation,
+  pieces: readonly Piece[],
+): Promise<boolean> {
+  const eTags = new Map(pieces.map(({ path, eTag }) => [path, eTag]));
+  const stored = await storedVersions(blobs, folder);
+  return stored.some(({ path, eTag }) => eTags.has(path) && eTags.get(path) !== eTag);
 }
 
 /** Removes the files that have an equal copy, and leaves the others. */

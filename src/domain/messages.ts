@@ -140,6 +140,8 @@ export const MESSAGES = [
       priority: z.enum(['Standard', 'High']),
       /** Which rehydration of the measurement it is, so that a late answer is known as one. */
       number: z.int().positive().default(1),
+      /** Removals of duplicates that come first: what they take must not be taken for what was brought back. */
+      after: z.array(z.object({ commandId: z.string(), generation: z.int().positive() })).optional(),
     }),
   ),
   define(

@@ -4,7 +4,7 @@ import { inParallel } from '#domain/in-parallel.ts';
 import { type LandedVersions, storedVersions } from '#domain/landed-versions.ts';
 import type { Envelope } from '#domain/messages.ts';
 import type { BlobProperties, BlobStore } from '#domain/ports/blob-store.ts';
-import { below, type EndedTask, type RunPlace } from '#domain/stage-plan.ts';
+import { below, type EndedTask, type RunPlace, runKeyOf, workFolderOf } from '#domain/stage-plan.ts';
 import {
   isCopy,
   planDuplicateRemoval,
@@ -12,6 +12,7 @@ import {
   planRestore,
   quarantineTarget,
   REASON_FILE_NAME,
+  WALL_CLOCK_SECONDS_MAX,
 } from '#domain/stages/custody.ts';
 import { CopyFacts } from '#domain/tasks/copy-task.ts';
 import { CUSTODY_QUEUE } from '#domain/topology.ts';
@@ -36,7 +37,7 @@ const PARALLEL_TIER_CHANGES = 32;
 export function custodyHandler(ports: CustodyPorts): (message: Envelope) => Promise<void> {
   const quarantine = batchStageHandler(quarantineWork(ports), ports);
   const restore = batchStageHandler(restoreWork(ports), ports);
-  const removeDuplicate = batchStageHandler(duplicateWork(), ports);
+  const removeDuplicate = notingTheEnd(ports, batchStageHandler(duplicateWork(), ports));
   const byWork = { quarantine, restore, 'remove-duplicate': removeDuplicate };
   return async (message) => {
     switch (message.type) {
@@ -111,6 +112,10 @@ function restoreWork(ports: CustodyPorts): BatchStage<'landfall.measurement.rest
     attemptsMax: ATTEMPTS_MAX,
 
     async prepare(command) {
+      if (await isRemovalPending(ports, command)) {
+        await askAgainLater(ports, command);
+        return 'later';
+      }
       if (command.data.from !== 'archive' || (await isRehydrated(ports, command))) return 'ready';
       await askAgainLater(ports, command);
       return 'later';
@@ -170,6 +175,61 @@ function duplicateWork(): BatchStage<'landfall.duplicate.remove.v1'> {
   };
 }
 
+const GIVEN_UP_FILE_NAME = 'given-up.json';
+
+/** A removal that nobody tries again is noted, for whoever waits until it is over; the message becomes a dead letter. */
+function notingTheEnd(
+  ports: CustodyPorts,
+  remove: (message: Envelope) => Promise<void>,
+): (message: Envelope) => Promise<void> {
+  return async (message) => {
+    try {
+      await remove(message);
+    } catch (error) {
+      if (error instanceof TerminalFailure && 'generation' in message.data) {
+        const { measurementId, generation } = message.data;
+        const isCommand = message.type === 'landfall.duplicate.remove.v1';
+        const commandId = isCommand ? message.id : (message.causationid ?? message.id);
+        const folder = removalFolderOf(ports, measurementId, { commandId, generation }, 1);
+        const { code, message: sentence } = error;
+        await writeJson(ports.blobs, below(folder, GIVEN_UP_FILE_NAME), { code, message: sentence });
+      }
+      throw error;
+    }
+  };
+}
+
+/**
+ * Whether a duplicate is still to be taken out of the folder. Brought back in between, files that lie there already
+ * would be counted as back, and then be taken away. A removal that died without a word is waited for so long as it
+ * could take.
+ */
+async function isRemovalPending(ports: CustodyPorts, command: RestoreCommand): Promise<boolean> {
+  const { after = [], measurementId } = command.data;
+  const waitedMs = ports.clock.now().getTime() - Date.parse(command.time);
+  if (waitedMs > WALL_CLOCK_SECONDS_MAX * 1000) return false;
+  for (const removal of after) {
+    const attempts = Array.from({ length: ATTEMPTS_MAX }, (_, index) => index + 1);
+    const papers = attempts.map((attempt) =>
+      below(removalFolderOf(ports, measurementId, removal, attempt), 'conclusion.json'),
+    );
+    papers.push(below(removalFolderOf(ports, measurementId, removal, 1), GIVEN_UP_FILE_NAME));
+    const found = await inParallel(papers, papers.length, (paper) => ports.blobs.head(paper));
+    if (found.every((paper) => paper === undefined)) return true;
+  }
+  return false;
+}
+
+function removalFolderOf(
+  { papers }: CustodyPorts,
+  measurementId: string,
+  { commandId, generation }: { readonly commandId: string; readonly generation: number },
+  attempt: number,
+): BlobLocation {
+  const key = runKeyOf('remove-duplicate', commandId);
+  return workFolderOf(papers, { measurementId, generation, key, attempt });
+}
+
 function copiedFileCount(tasks: readonly EndedTask[]): number {
   return tasks
     .filter((task) => isCopy(task.planned))
@@ -202,7 +262,7 @@ async function isRehydrated(ports: CustodyPorts, command: RestoreCommand): Promi
 
 /**
  * Rehydration takes hours (Blob service, "Rehydrate priority": up to 15 at Standard, under 1 at High for small
- * blobs). The command itself waits, scheduled, in its queue; nothing is held meanwhile. The transport id names the
+ * blobs), and a large duplicate takes long to be read. The command itself waits, scheduled, in its queue; nothing is held meanwhile. The transport id names the
  * time slot, so that a repeated delivery does not become a second chain of waiting.
  */
 async function askAgainLater(ports: CustodyPorts, command: RestoreCommand): Promise<void> {

@@ -28,6 +28,11 @@ const INVENTORY_LANES = 8;
 const LOOK_SOON_MS = 60_000;
 /** After a folder was complete it is looked at once more: a change that crossed the announcement is found then. */
 const LOOK_BACK_MS = 15 * 60_000;
+/**
+ * A folder that was complete once, and has some of its files again, may be a correction whose other files were put
+ * away: after so long without an arrival it is said, so that they come back.
+ */
+const CORRECTION_WAIT_MS = 2 * 60_000;
 
 type Seen = LandedFile | GoneFile;
 
@@ -151,7 +156,7 @@ export class Landing {
     const shelved = await this.#shelf.manifestOf(folder);
     // What the manifest does not list does not matter, however much of it comes.
     if (shelved !== undefined && seen.path !== MANIFEST_FILE_NAME && !shelved.sizes.has(seen.path)) return;
-    const lookAt = later(clock.now(), this.#settings.waitMs);
+    const lookAt = later(clock.now(), this.#waitMsOf(folder));
     const expecting = await changeFolder(store, folder, async (current) =>
       isSettled(current) ? { ...current, waitingFor: seen.path, lookAt } : undefined,
     );
@@ -299,6 +304,11 @@ export class Landing {
     });
   }
 
+  #waitMsOf({ announced }: LandingFolder): number {
+    const { waitMs } = this.#settings;
+    return announced?.as === 'received' ? Math.min(waitMs, CORRECTION_WAIT_MS) : waitMs;
+  }
+
   async #waitOn(folder: LandingFolder, copyPending: boolean): Promise<void> {
     const { store, clock } = this.#ports;
     const now = clock.now();
@@ -307,7 +317,7 @@ export class Landing {
       Date.parse(folder.firstArrivalAt),
       Date.parse(progress.lastArrivalAt ?? folder.firstArrivalAt),
     );
-    const waitUntil = new Date(lastArrivalMs + this.#settings.waitMs);
+    const waitUntil = new Date(lastArrivalMs + this.#waitMsOf(folder));
     let lookAt: string | undefined = waitUntil.toISOString();
     let current = folder;
     if (copyPending) lookAt = later(now, LOOK_SOON_MS);

@@ -35,6 +35,12 @@ export type DuplicateRemoval = Pick<
   'recording' | 'landed' | 'ledger' | 'raw' | 'archive'
 >;
 
+/** A command that takes a duplicate out of Landing, some time. */
+export interface OrderedRemoval {
+  readonly commandId: string;
+  readonly generation: number;
+}
+
 export interface DataStream extends DataStreamResult {
   readonly generation: number;
   readonly attempt: number;
@@ -59,6 +65,8 @@ export type SagaEvent = { readonly at: string } & (
       readonly filesHash: string;
       /** What may leave Landing again, and where it lies already; absent where Landing noted no versions. */
       readonly removal?: DuplicateRemoval;
+      /** The id of the command that removes it. */
+      readonly commandId?: string;
     }
   | {
       readonly kind: 'incomplete-noticed';
@@ -114,9 +122,14 @@ export type SagaEvent = { readonly at: string } & (
   | { readonly kind: 'cancelled'; readonly actor: string; readonly why: string }
   | {
       readonly kind: 'quarantine-ordered';
+      readonly commandId?: string;
       readonly recording: Recording;
       readonly landed?: BlobReference;
       readonly reason: Reason;
+    }
+  | {
+      /** Something was uploaded into the folder while its files are moved to the error zone. */
+      readonly kind: 'correction-noticed';
     }
   | { readonly kind: 'quarantined'; readonly location: BlobLocation; readonly fileCount: number }
   | {
@@ -129,6 +142,7 @@ export type SagaEvent = { readonly at: string } & (
       readonly deadlineAt: string;
       readonly actor: string;
       readonly why: string;
+      readonly after?: readonly OrderedRemoval[];
     }
   | { readonly kind: 'rehydrated'; readonly fileCount: number }
   | { readonly kind: 'rehydration-failed'; readonly reason: Reason }
@@ -188,9 +202,15 @@ export interface IngestionState {
   readonly quarantine?: {
     readonly generation: number;
     readonly recording: Recording;
+    /** The command; answers to an earlier one are of no concern. */
+    readonly commandId?: string;
     readonly location?: BlobLocation;
     readonly fileCount?: number;
+    /** A correction has come before they were there. */
+    readonly isCorrected?: true;
   };
+  /** Duplicates whose removal was ordered since the last rehydration; the last ten. */
+  readonly removals?: readonly OrderedRemoval[];
   readonly rehydrationCount: number;
   readonly rehydration?: {
     readonly number: number;
@@ -212,6 +232,7 @@ export interface IngestionState {
   };
 }
 
+const REMOVALS_MAX = 10;
 const PENDING = { state: 'Pending', attempt: 0, failureCount: 0 } as const;
 
 export function initialState(about: {
@@ -320,8 +341,13 @@ function evolveBy(state: IngestionState, event: SagaEvent): IngestionState {
         ...(event.landed === undefined ? {} : { landed: event.landed }),
         filesInLanding: true,
       };
-    case 'duplicate-noticed':
-      return { ...state, duplicateCount: state.duplicateCount + 1 };
+    case 'duplicate-noticed': {
+      const duplicateCount = state.duplicateCount + 1;
+      const { commandId } = event;
+      if (commandId === undefined) return { ...state, duplicateCount };
+      const removals = [...(state.removals ?? []), { commandId, generation: state.generation }];
+      return { ...state, duplicateCount, removals: removals.slice(-REMOVALS_MAX) };
+    }
     case 'incomplete-noticed':
       return {
         ...state,
@@ -445,7 +471,13 @@ function afterStageEnd(
 type CustodyEvent = Extract<
   SagaEvent,
   {
-    kind: 'quarantine-ordered' | 'quarantined' | 'rehydration-ordered' | 'rehydrated' | 'rehydration-failed';
+    kind:
+      | 'quarantine-ordered'
+      | 'correction-noticed'
+      | 'quarantined'
+      | 'rehydration-ordered'
+      | 'rehydrated'
+      | 'rehydration-failed';
   }
 >;
 
@@ -455,19 +487,26 @@ function evolveCustody(state: IngestionState, event: CustodyEvent): IngestionSta
       return {
         ...state,
         filesInLanding: false,
-        quarantine: { generation: state.generation, recording: event.recording },
+        quarantine: {
+          generation: state.generation,
+          recording: event.recording,
+          ...(event.commandId === undefined ? {} : { commandId: event.commandId }),
+        },
       };
+    case 'correction-noticed':
+      if (state.quarantine === undefined) return state;
+      return { ...state, quarantine: { ...state.quarantine, isCorrected: true } };
     case 'quarantined': {
       if (state.quarantine === undefined) return state;
       const { location, fileCount } = event;
-      return { ...state, quarantine: { ...state.quarantine, location, fileCount } };
+      return { ...state, quarantine: { ...without(state.quarantine, 'isCorrected'), location, fileCount } };
     }
     case 'rehydration-ordered': {
       const { number, from, priority, deadlineAt, actor } = event;
       const { reason } = state;
       const before = { state: state.state, ...(reason === undefined ? {} : { reason }) };
       return {
-        ...without(state, 'reason'),
+        ...without(state, 'reason', 'removals'),
         state: 'Rehydrating',
         rehydrationCount: number,
         rehydration: { number, from, priority, orderedAt: event.at, deadlineAt, actor, before },

@@ -1,7 +1,8 @@
 import { isUnfinished, mayFollow } from '#domain/data-stream-state.ts';
+import { messageIdOf } from '#domain/identity.ts';
 import type { DataOf, Envelope, MessageType } from '#domain/messages.ts';
 import { SAGA_INPUTS } from '#domain/topology.ts';
-import type { DataStreamResult, Reason, Stage } from '#domain/vocabulary.ts';
+import type { BlobLocation, DataStreamResult, Reason, Stage } from '#domain/vocabulary.ts';
 import { type Course, openCourse } from './course.ts';
 import {
   changeDataStream,
@@ -95,13 +96,7 @@ export function decide(
       reject(course, input.data);
       break;
     case 'landfall.measurement.quarantined.v1':
-      if (course.state.quarantine?.generation === input.data.generation) {
-        course.emit({
-          kind: 'quarantined',
-          location: input.data.location,
-          fileCount: input.data.fileCount,
-        });
-      }
+      noticeQuarantine(course, input);
       break;
     case 'landfall.measurement.rehydrated.v1':
       if (course.state.state === 'Rehydrating' && input.data.generation === course.state.generation) {
@@ -171,7 +166,9 @@ function arrive(course: Course, data: DataOf<'landfall.measurement.received.v1'>
       if (!isCopied(state)) restartRun(course, arrived);
       else if (state.recording?.manifest.sha256 === recording.manifest.sha256) {
         const removal = removalOf(state, data);
-        course.emit({ kind: 'duplicate-noticed', filesHash, ...(removal === undefined ? {} : { removal }) });
+        const commandId = orderedIdOf(state, 'landfall.duplicate.remove.v1');
+        const order = removal === undefined ? {} : { removal, commandId };
+        course.emit({ kind: 'duplicate-noticed', filesHash, ...order });
       } else {
         startGeneration(course, { fromStage: firstStageOf(state), cause: 'correction' }, arrived);
       }
@@ -219,7 +216,11 @@ function startGeneration(
 /** A folder that waited too long says something only while nothing complete was ever seen of the measurement. */
 function noticeIncomplete(course: Course, data: DataOf<'landfall.measurement.incomplete.v1'>): void {
   const { state } = course;
-  if (state.recording !== undefined || (state.state !== 'Receiving' && state.state !== 'Incomplete')) return;
+  if (state.recording !== undefined) {
+    noticeCorrection(course, data);
+    return;
+  }
+  if (state.state !== 'Receiving' && state.state !== 'Incomplete') return;
   course.emit({
     kind: 'incomplete-noticed',
     recordingId: data.recordingId,
@@ -228,6 +229,53 @@ function noticeIncomplete(course: Course, data: DataOf<'landfall.measurement.inc
     missingCount: data.missingCount,
     reason: data.reason,
   });
+}
+
+// Corrections ----------------------------------------------------------------------------------------------------
+
+/**
+ * Something lies in the folder of a measurement whose files were put away, and not enough to start: one file was
+ * corrected. The others come back to it from the error zone.
+ */
+function noticeCorrection(course: Course, data: DataOf<'landfall.measurement.incomplete.v1'>): void {
+  const { state } = course;
+  const { quarantine, rehydration } = state;
+  if (quarantine === undefined || isCopied(state) || !isSameFolder(data.folder, quarantine.recording.folder))
+    return;
+  if (state.state === 'Rehydrating' && rehydration?.from === 'error' && rehydration.fileCount !== undefined) {
+    const { code, message } = data.reason;
+    course.emit({ kind: 'rehydration-failed', reason: { code, message, details: data.missing } });
+    return;
+  }
+  if (!isPutAway(state)) return;
+  if (quarantine.location === undefined) course.emit({ kind: 'correction-noticed' });
+  else bringBackTheRest(course);
+}
+
+function noticeQuarantine(course: Course, input: Envelope<'landfall.measurement.quarantined.v1'>): void {
+  const { quarantine } = course.state;
+  const { generation, location, fileCount } = input.data;
+  if (quarantine?.generation !== generation) return;
+  // An older release wrote down neither which command it was, nor which one is answered.
+  const { commandId = input.causationid } = quarantine;
+  if (input.causationid !== undefined && input.causationid !== commandId) return;
+  course.emit({ kind: 'quarantined', location, fileCount });
+  if (quarantine.isCorrected && isPutAway(course.state)) bringBackTheRest(course);
+}
+
+function isPutAway({ state }: IngestionState): boolean {
+  return state === 'Rejected' || state === 'Failed';
+}
+
+function bringBackTheRest(course: Course): void {
+  const source = restorableOf(course.state, 'error');
+  if (source === undefined) return;
+  const why = 'A corrected file lies in Landing, and the other files of its folder in the error zone.';
+  orderRehydration(course, source, { priority: 'Standard', actor: 'landfall/landing', why });
+}
+
+function isSameFolder(one: BlobLocation, other: BlobLocation): boolean {
+  return one.account === other.account && one.container === other.container && one.path === other.path;
 }
 
 // Stages ---------------------------------------------------------------------------------------------------------
@@ -417,10 +465,19 @@ function quarantine(course: Course, reason: Reason): void {
   if (recording === undefined) return;
   course.emit({
     kind: 'quarantine-ordered',
+    commandId: orderedIdOf(course.state, 'landfall.measurement.quarantine.v1'),
     recording,
     ...(landed === undefined ? {} : { landed }),
     reason,
   });
+}
+
+/** The id of a command that has no attempt, ordered in `state`: of its number among what the saga says (outputs.ts). */
+function orderedIdOf(
+  { measurementId, generation, sequence }: IngestionState,
+  type: 'landfall.measurement.quarantine.v1' | 'landfall.duplicate.remove.v1',
+): string {
+  return messageIdOf(type, measurementId, generation, sequence + 1);
 }
 
 // Requests -------------------------------------------------------------------------------------------------------
@@ -466,7 +523,7 @@ function rerunProblemOf(state: IngestionState, fromStage: Stage): string | undef
 }
 
 function rehydrate(course: Course, data: DataOf<'landfall.measurement.rehydrate.v1'>): void {
-  const { state, isKnown, now, timeScale } = course;
+  const { state, isKnown } = course;
   if (!isKnown) return;
   const { actor, priority, reason: why } = data;
   if (!['Shared', 'Rejected', 'Failed', 'Cancelled'].includes(state.state)) {
@@ -480,14 +537,22 @@ function rehydrate(course: Course, data: DataOf<'landfall.measurement.rehydrate.
     refuse(course, 'rehydrate', actor, `There is a complete copy in ${where}.`);
     return;
   }
-  course.emit({
+  orderRehydration(course, source, { priority, actor, why });
+}
+
+function orderRehydration(
+  { state, now, timeScale, emit }: Course,
+  source: NonNullable<ReturnType<typeof restorableOf>>,
+  request: { readonly priority: 'Standard' | 'High'; readonly actor: string; readonly why: string },
+): void {
+  const { removals } = state;
+  emit({
     kind: 'rehydration-ordered',
     number: state.rehydrationCount + 1,
     ...source,
-    priority,
+    ...request,
     deadlineAt: new Date(now.getTime() + REHYDRATION_DEADLINE_SECONDS * timeScale * 1000).toISOString(),
-    actor,
-    why,
+    ...(removals === undefined ? {} : { after: removals }),
   });
 }
 

@@ -82,7 +82,9 @@ export function outputsOf(
     }
     case 'rehydration-ordered': {
       const { recording, from, priority, number, deadlineAt } = event;
-      const restore = { ...place, recording, from, locations: [...event.locations], priority, number };
+      const locations = [...event.locations];
+      const order = event.after === undefined ? {} : { after: [...event.after] };
+      const restore = { ...place, recording, from, locations, priority, number, ...order };
       const expire = { ...place, stage: 'rehydrate', attempt: number } as const;
       return [
         say('landfall.measurement.restore.v1', restore, [number], sequence),

@@ -203,6 +203,24 @@ export function blobStoreContract(name: string, start: () => Promise<BlobStoreUn
         });
       });
 
+      it('leaves alone what lies at its target, where there was to be nothing', async () => {
+        const location = place();
+        const target = place('taken.bin', accounts[1]);
+        const { eTag } = await put(location, content);
+        for (const block of blocks) await store.copyBlock({ location, eTag }, target, block);
+        await put(target, 'uploaded meanwhile');
+        // An upload discards what was staged, so it is staged once more.
+        for (const block of blocks) await store.copyBlock({ location, eTag }, target, block);
+        await assert.rejects(store.commitBlocks(target, blocks, { onlyIfAbsent: true }), {
+          name: 'Conflict',
+        });
+        assert.deepEqual(await store.read(target), text('uploaded meanwhile'));
+        await store.remove(target);
+        for (const block of blocks) await store.copyBlock({ location, eTag }, target, block);
+        await store.commitBlocks(target, blocks, { onlyIfAbsent: true });
+        assert.deepEqual(await store.read(target), text(content));
+      });
+
       it('of an empty blob is an empty blob', async () => {
         const target = place('empty', accounts[1]);
         await store.commitBlocks(target, [], {});

@@ -66,7 +66,18 @@ async function copied() {
     if (concluded?.data.stage === 'remove-duplicate') await handle(concluded as Envelope);
     return exits;
   };
-  return { bench, raw: RAW, again: () => bench.land(files), removeDuplicate };
+  const after = [{ commandId: 'landfall.duplicate.remove.v1-30', generation: 1 }];
+  const restoreCommand = () => restoreOf(bench, recording, 'archive', ARCHIVE, after);
+  const restore = () => handle(restoreCommand());
+  return {
+    bench,
+    handle,
+    raw: RAW,
+    again: () => bench.land(files),
+    removeDuplicate,
+    restore,
+    restoreCommand,
+  };
 }
 
 function restoreOf(
@@ -74,12 +85,13 @@ function restoreOf(
   recording: Recording,
   from: 'archive' | 'error',
   location: Recording['folder'],
+  after: { commandId: string; generation: number }[] = [],
 ) {
   const priority = 'Standard' as const;
   const number = 1;
   return bench.command(
     'landfall.measurement.restore.v1',
-    { generation: 1, recording, from, locations: [location], priority, number },
+    { generation: 1, recording, from, locations: [location], priority, number, after },
     50,
   );
 }
@@ -100,29 +112,37 @@ describe('custody', () => {
     assert.equal(bench.said('landfall.measurement.quarantined.v1')[0]?.data.fileCount, 3);
   });
 
-  it('leaves alone a corrected file that arrives while the broken one is being moved away', async () => {
+  const WHOLE = ['drive-1/a.bin', 'drive-1/b/c.bin', 'drive-1/manifest.json'];
+
+  it('leaves the folder whole when a corrected file arrives while the broken one is being moved away', async () => {
     const { bench, recording, quarantine } = await landed();
     const corrected = { ...recording.folder, path: 'drive-1/a.bin' };
     const location = await quarantine(() => bench.put(corrected, Uint8Array.of(7, 7, 7)));
-    assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
+    assert.deepEqual(await bench.paths('landing'), WHOLE);
     assert.deepEqual(await bench.blobs.read(corrected), Uint8Array.of(7, 7, 7));
     assert.ok(!(await bench.paths('error')).includes(`${location.path}a.bin`), 'it is not moved either');
     assert.equal(bench.said('landfall.measurement.quarantined.v1')[0]?.data.fileCount, 2);
   });
 
-  it('leaves alone a corrected file that arrives between its copy and its removal', async () => {
-    const { bench, recording, quarantine } = await landed();
-    const corrected = { ...recording.folder, path: 'drive-1/a.bin' };
-    const remove = bench.blobs.remove.bind(bench.blobs);
-    bench.blobs.remove = async (location, options) => {
-      if (location.path === corrected.path) await bench.put(corrected, Uint8Array.of(7, 7, 7));
-      return remove(location, options);
-    };
-    const location = await quarantine();
-    assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
-    const broken = await bench.blobs.read({ ...location, path: `${location.path}a.bin` });
-    assert.deepEqual(broken, Uint8Array.of(1, 2, 3), 'the broken one is kept as it was judged');
-  });
+  for (const [when, sibling] of [
+    ['between its copy and its removal', 'drive-1/a.bin'],
+    ['after others were removed', 'drive-1/manifest.json'],
+  ]) {
+    it(`leaves the folder whole when a corrected file arrives ${when}`, async () => {
+      const { bench, recording, quarantine } = await landed();
+      const corrected = { ...recording.folder, path: 'drive-1/a.bin' };
+      const remove = bench.blobs.remove.bind(bench.blobs);
+      bench.blobs.remove = async (location, options) => {
+        if (location.path === sibling) await bench.put(corrected, Uint8Array.of(7, 7, 7));
+        return remove(location, options);
+      };
+      const location = await quarantine();
+      assert.deepEqual(await bench.paths('landing'), WHOLE);
+      assert.deepEqual(await bench.blobs.read(corrected), Uint8Array.of(7, 7, 7));
+      const broken = await bench.blobs.read({ ...location, path: `${location.path}a.bin` });
+      assert.deepEqual(broken, Uint8Array.of(1, 2, 3), 'the broken one is kept as it was judged');
+    });
+  }
 
   it('leaves alone what the rejected measurement does not consist of', async () => {
     const { bench, recording, quarantine } = await landed();
@@ -138,7 +158,7 @@ describe('custody', () => {
     await bench.put({ ...recording.folder, path: 'drive-1/a.bin' }, Uint8Array.of(7));
     await bench.runTasks();
     await conclude();
-    assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
+    assert.deepEqual(await bench.paths('landing'), WHOLE);
   });
 
   it('brings it back from the error zone, without the reason, and leaves nothing behind', async () => {
@@ -168,6 +188,23 @@ describe('custody', () => {
       Uint8Array.of(9, 9),
     );
     assert.ok((await bench.paths('error')).includes(`${location.path}a.bin`), 'the old version is kept');
+  });
+
+  it('does not overwrite a file that comes to lie in Landing while it is brought back', async () => {
+    const { bench, recording, handle, conclude, quarantine } = await landed();
+    const location = await quarantine();
+    const uploaded = { ...recording.folder, path: 'drive-1/a.bin' };
+    const copyBlock = bench.blobs.copyBlock.bind(bench.blobs);
+    bench.blobs.copyBlock = async (source, target, block) => {
+      if (target.path === uploaded.path) await bench.put(uploaded, Uint8Array.of(9, 9));
+      return copyBlock(source, target, block);
+    };
+    await handle(restoreOf(bench, recording, 'error', location));
+    await bench.runTasks();
+    await conclude();
+    assert.deepEqual(await bench.blobs.read(uploaded), Uint8Array.of(9, 9));
+    assert.deepEqual(await bench.paths('landing'), WHOLE);
+    assert.deepEqual(await bench.paths('error'), [`${location.path}a.bin`, `${location.path}reason.json`]);
   });
 
   it('asks archived files back, waits in its queue, and copies once they can be read', async () => {
@@ -287,6 +324,39 @@ describe('custody', () => {
       await removeDuplicate(() => bench.put(fresh, Uint8Array.of(5, 5, 5)));
       assert.deepEqual(await bench.paths('landing'), ['drive-1/a.bin']);
       assert.deepEqual(bench.said('landfall.duplicate.removed.v1')[0]?.data.kept, ['a.bin']);
+    });
+
+    it('is waited for by what is brought back, so that nothing of that is removed', async () => {
+      const { bench, restore, again, removeDuplicate } = await copied();
+      await again();
+      await restore();
+      await restore();
+      assert.equal(bench.tasks.submitted().filter(({ taskId }) => taskId.includes('restore')).length, 0);
+      const waiting = bench.sent.filter(({ destination }) => destination.name === 'custody');
+      assert.equal(new Set(waiting.map(({ messageId }) => messageId)).size, 1, 'twice is one waiting');
+      await removeDuplicate();
+      assert.deepEqual(await bench.paths('landing'), []);
+      await restore();
+      await bench.runTasks();
+      assert.equal((await bench.paths('landing')).length, 3);
+    });
+
+    it('is not waited for when its removal has died, nor when it takes longer than it could', async () => {
+      const { bench, restore, again, removeDuplicate } = await copied();
+      await again();
+      await bench.put({ ...FOLDER, path: 'drive-1/b/c.bin' }, Uint8Array.of(8));
+      await assert.rejects(removeDuplicate(undefined, await bench.noteLanded(FOLDER)));
+      const before = bench.tasks.submitted().length;
+      await restore();
+      assert.ok(bench.tasks.submitted().length > before, 'the removal has died');
+
+      const other = await copied();
+      await other.again();
+      const order = other.restoreCommand();
+      other.bench.now = new Date(other.bench.now.getTime() + 13 * 3_600_000);
+      const asked = other.bench.tasks.submitted().length;
+      await other.handle(order);
+      assert.ok(other.bench.tasks.submitted().length > asked, 'the removal is long over');
     });
 
     it('leaves everything when another manifest lies there by now', async () => {

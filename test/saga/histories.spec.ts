@@ -7,7 +7,8 @@ import { evolve, type IngestionState, initialState, type SagaEvent } from '#saga
 /**
  * Goal: a measurement that an older release started goes on under this one. Method: histories recorded at each
  * release (scripts/record-histories.ts) are replayed by the newest code. A decision that is meant to change gets a
- * new version of the stage graph or of the state's schema; the old files stay, and stay green.
+ * new version of the stage graph or of the state's schema; the old files stay, and stay green. A newer release may
+ * write down more of a decision.
  */
 interface History {
   readonly release: string;
@@ -58,7 +59,8 @@ describe('recorded histories', () => {
             `version ${version}: the input is not readable`,
           );
           const decided = decide(state, parsed.envelope, new Date(at));
-          assert.deepEqual(JSON.parse(JSON.stringify(decided)), events, `version ${version}`);
+          assert.equal(decided.length, events.length, `version ${version}`);
+          assert.partialDeepStrictEqual(JSON.parse(JSON.stringify(decided)), events, `version ${version}`);
           state = decided.reduce(evolve, { ...state, version });
         }
       });

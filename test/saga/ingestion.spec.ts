@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Envelope } from '#domain/messages.ts';
 import { STAGES } from '#domain/vocabulary.ts';
 import {
   failedOf,
@@ -376,6 +377,103 @@ describe('ingestion saga', () => {
       const journey = new Journey();
       assert.deepEqual(journey.tell(request('landfall.measurement.cancel.v1', journey)), []);
     });
+  });
+
+  describe('a correction of one file', () => {
+    const location = { account: 'error1', container: 'recordings', path: 'x/' };
+
+    function rejected(): Journey {
+      const journey = new Journey();
+      journey.receive();
+      journey.tell(rejectedOf(journey.command('validate'), NOON));
+      return journey;
+    }
+
+    function putAway(journey: Journey): Envelope {
+      const { measurementId } = journey;
+      const data = { measurementId, generation: 1, location, fileCount: 3 };
+      const about = { identity: [measurementId], time: NOON };
+      const envelope = messageOf('landfall.measurement.quarantined.v1', data, about);
+      const [order] = journey.saidOf('landfall.measurement.quarantine.v1').slice(-1);
+      return { ...envelope, causationid: order!.id };
+    }
+
+    function corrected(journey: Journey, number = 1, folder = journey.recording.folder): Envelope {
+      const { measurementId, recording } = journey;
+      const { fleet, recordingId } = recording;
+      const reason = { code: 'file-missing', message: '2 of 2 files are missing or not whole.' };
+      const missing = ['can/bus.mf4', 'manifest.json'];
+      const data = { measurementId, fleet, recordingId, folder, missing, missingCount: 2, reason };
+      const about = { identity: [measurementId, number], time: NOON };
+      return messageOf('landfall.measurement.incomplete.v1', data, about);
+    }
+
+    it('brings the others back from the error zone, and runs when they are there', () => {
+      const journey = rejected();
+      journey.tell(putAway(journey));
+      journey.tell(corrected(journey));
+      assert.equal(journey.state.state, 'Rehydrating');
+      const restore = journey.lastDataOf('landfall.measurement.restore.v1');
+      assert.deepEqual([restore.from, restore.locations], ['error', [location]]);
+      journey.receive('files-corrected');
+      assert.equal(journey.throughTo('share').state.state, 'Shared');
+    });
+
+    it('that comes while they are moved there waits until they are there', () => {
+      const journey = rejected();
+      journey.tell(corrected(journey));
+      assert.equal(journey.state.state, 'Rejected');
+      journey.tell(putAway(journey));
+      assert.equal(journey.state.state, 'Rehydrating');
+    });
+
+    it('that does not make the folder whole leaves it rejected, and says what is still missing', () => {
+      const journey = rejected();
+      const { reason } = journey.state;
+      journey.tell(putAway(journey));
+      journey.tell(corrected(journey));
+      const { measurementId } = journey;
+      const back = { measurementId, generation: 1, fileCount: 1 };
+      const about = { identity: [measurementId], time: NOON };
+      journey.tell(messageOf('landfall.measurement.rehydrated.v1', back, about));
+      journey.tell(corrected(journey, 2));
+      assert.equal(journey.state.state, 'Rejected');
+      assert.deepEqual(journey.state.reason, reason);
+      assert.deepEqual(journey.state.lastRefusal?.reason.details, ['can/bus.mf4', 'manifest.json']);
+    });
+
+    it('is of no concern in another folder, nor once the measurement was copied', () => {
+      const journey = rejected();
+      journey.tell(putAway(journey));
+      const elsewhere = { ...journey.recording.folder, account: 'landing2' };
+      assert.deepEqual(journey.tell(corrected(journey, 1, elsewhere)), []);
+      journey.receive('files-corrected');
+      journey.throughTo('copy');
+      journey.tell(failedOf(journey.command('extract'), false, NOON));
+      assert.equal(journey.state.state, 'Failed');
+      assert.deepEqual(journey.tell(corrected(journey, 2)), []);
+    });
+
+    it('does not take the answer to an earlier move for that to the last', () => {
+      const journey = rejected();
+      const late = putAway(journey);
+      journey.receive('files-corrected');
+      journey.tell(rejectedOf(journey.command('validate'), NOON));
+      assert.deepEqual(journey.tell(late), []);
+      assert.equal(journey.state.quarantine?.location, undefined);
+    });
+  });
+
+  it('a rehydration names the duplicates that are to be removed before', () => {
+    const journey = new Journey().throughTo('share');
+    const landed = { ...journey.recording.manifest, path: 'landed.json' };
+    journey.tell(receivedOf(journey.recording, 'files-again', NOON, landed));
+    const [removal] = journey.saidOf('landfall.duplicate.remove.v1');
+    journey.tell(rehydrate(journey));
+    assert.deepEqual(journey.lastDataOf('landfall.measurement.restore.v1').after, [
+      { commandId: removal?.id, generation: 1 },
+    ]);
+    assert.equal(journey.state.removals, undefined);
   });
 
   describe('rehydration', () => {

@@ -62,7 +62,8 @@ const historyLeadsToState: Checker = (world) =>
   world.sagas.measurementIds().flatMap((measurementId) => {
     const state = world.sagas.stateOf(measurementId);
     if (state === undefined) return [`${measurementId} has no state`];
-    let replayed: IngestionState = initialState(state);
+    const { fleet, region } = state;
+    let replayed: IngestionState = initialState({ measurementId, fleet, region });
     for (const record of recordsOf(world, measurementId)) {
       replayed = record.events.reduce(evolve, { ...replayed, version: record.version });
     }

@@ -1,10 +1,11 @@
+import type { BlobStore } from '#domain/ports/blob-store.ts';
 import type { MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
 import type { SagaChange, SagaStore } from '#domain/ports/saga-store.ts';
 import type { IngestionState } from '#saga/ingestion-state.ts';
 import { MemorySagaStore } from './fakes/memory-saga-store.ts';
 
 /**
- * Six mistakes that each lose or double something. A simulation that does not catch every one of them tests nothing.
+ * Mistakes that each lose or double something, or leave it lying. A simulation that does not catch every one of them tests nothing.
  */
 export const MUTANTS = {
   'no-inbox': 'The store does not remember which inputs were committed.',
@@ -13,6 +14,9 @@ export const MUTANTS = {
   'mark-before-send': 'Outputs are marked as sent before they are sent.',
   'replay-keeps-message-id': 'A replay has the transport id of the original, under duplicate detection.',
   'outbox-expires': 'Outputs that were not sent have a time to live.',
+  'corrections-are-not-looked-for': 'Files leave a folder in which another version of one of them lies.',
+  'restore-does-not-wait': 'Files are brought back while a duplicate is still to be taken away.',
+  'corrections-are-not-noticed': 'Landing does not say that a folder has some of its files again.',
 } as const;
 export type Mutant = keyof typeof MUTANTS;
 
@@ -83,4 +87,13 @@ export function markFirst(
     },
   });
   return { store: marking, sender: holding };
+}
+
+/** Storage in which whoever moves files sees no other version of them in Landing. */
+export function blindToCorrections(blobs: BlobStore): BlobStore {
+  const list: BlobStore['list'] = (folder) =>
+    blobs.list(folder.account === 'landing1' ? { ...folder, path: 'nothing/' } : folder);
+  return new Proxy(blobs, {
+    get: (target, property) => (property === 'list' ? list : Reflect.get(target, property, target)),
+  });
 }

@@ -7,6 +7,19 @@ import type { MemoryBlobStore } from './fakes/memory-blob-store.ts';
 
 const FILES: Readonly<Record<string, string>> = { 'front.mcap': 'front', 'can/bus.mf4': 'bus' };
 
+const TOUCHED_FILE = 'front.mcap';
+
+/** What the file that `touch` writes holds; undefined when a file of the folder is missing. */
+export async function touchedContentIn(
+  blobs: MemoryBlobStore,
+  folder: UploadedFolder,
+): Promise<string | undefined> {
+  for (const path of [...Object.keys(FILES), 'manifest.json']) {
+    if ((await blobs.head(locationIn(folder, path))) === undefined) return undefined;
+  }
+  return new TextDecoder().decode(await blobs.read(locationIn(folder, TOUCHED_FILE)));
+}
+
 export interface UploadedFolder {
   readonly fleet: string;
   readonly recordingId: string;
@@ -40,8 +53,8 @@ export async function upload(
 }
 
 /** Writes one of the files again: other bytes, same size. */
-export function touch(blobs: MemoryBlobStore, folder: UploadedFolder): Promise<BlobEvent> {
-  return uploadFile(blobs, folder, 'front.mcap', 'FRONT');
+export function touch(blobs: MemoryBlobStore, folder: UploadedFolder, content = 'FRONT'): Promise<BlobEvent> {
+  return uploadFile(blobs, folder, TOUCHED_FILE, content);
 }
 
 async function uploadFile(

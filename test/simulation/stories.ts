@@ -15,7 +15,7 @@ export type StageVerdict =
 
 export type StoryAction =
   | { readonly kind: 'upload'; readonly version: number }
-  | { readonly kind: 'touch' }
+  | { readonly kind: 'touch'; readonly content?: string }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'rerun'; readonly fromStage: Stage }
   | { readonly kind: 'rehydrate' };
@@ -25,6 +25,8 @@ export interface Story {
   readonly name: string;
   /** How a stage answers; everything succeeds where this says nothing. */
   readonly verdict: (stage: Stage, generation: number, attempt: number) => StageVerdict | undefined;
+  /** Whether the first file has the right bytes; it always has where this says nothing. */
+  readonly isRight?: (content: string) => boolean;
   /** Done once each, in order, when the measurement has come so far. */
   readonly actions: readonly {
     readonly when: (state: IngestionState) => boolean;
@@ -38,6 +40,13 @@ export interface Story {
 const succeeds = () => undefined;
 const isShared = (generation: number) => (state: IngestionState) =>
   state.state === 'Shared' && state.generation === generation;
+
+const isSharedAtLast = (state: IngestionState) => state.state === 'Shared';
+const isRejected = (state: IngestionState) => state.state === 'Rejected';
+const isRejectedAgain = (state: IngestionState) =>
+  isRejected(state) && (state.generation > 1 || state.stages.validate.attempt > 1);
+/** The order to bring files back died, of more faults than it has lives. */
+const isBackInVain = (state: IngestionState) => state.lastRefusal?.request === 'rehydrate';
 
 function storyTelling(name: string, more: Partial<Story>): Story {
   return { name, verdict: succeeds, actions: [], isOver: isShared(1), ...more };
@@ -74,6 +83,47 @@ const STORIES: readonly Story[] = [
   storyTelling('corrected while the rejected files are moved away', {
     verdict: (stage, _, attempt) => (stage === 'validate' && attempt === 1 ? 'rejects' : undefined),
     actions: [{ when: (state) => state.state === 'Rejected', action: { kind: 'upload', version: 2 } }],
+  }),
+  storyTelling('one file is corrected while the rejected ones are moved away', {
+    isRight: (content) => content === 'FRONT',
+    actions: [{ when: isRejected, action: { kind: 'touch' } }],
+    isOver: isSharedAtLast,
+  }),
+  storyTelling('one file is corrected after the rejected ones were moved away', {
+    isRight: (content) => content === 'FRONT',
+    actions: [
+      {
+        when: (state) => isRejected(state) && state.quarantine?.location !== undefined,
+        action: { kind: 'touch' },
+      },
+    ],
+    isOver: isSharedAtLast,
+  }),
+  storyTelling('one file is corrected twice, the first time wrongly', {
+    isRight: (content) => content === 'FRONT',
+    actions: [
+      { when: isRejected, action: { kind: 'touch', content: 'fronT' } },
+      {
+        when: isRejectedAgain,
+        action: { kind: 'touch' },
+      },
+    ],
+    isOver: isSharedAtLast,
+  }),
+  storyTelling('one file is corrected again while the others come back', {
+    isRight: (content) => content === 'FRONT',
+    actions: [
+      { when: isRejected, action: { kind: 'touch', content: 'fronT' } },
+      { when: (state) => state.state === 'Rehydrating' || isRejectedAgain(state), action: { kind: 'touch' } },
+    ],
+    isOver: isSharedAtLast,
+  }),
+  storyTelling('rehydrated while a duplicate waits to be removed', {
+    actions: [
+      { when: isShared(1), action: { kind: 'upload', version: 1 } },
+      { when: (state) => isShared(1)(state) && state.duplicateCount > 0, action: { kind: 'rehydrate' } },
+    ],
+    isOver: (state) => isShared(2)(state) || isBackInVain(state),
   }),
   storyTelling('corrected after it was shared', {
     actions: [{ when: isShared(1), action: { kind: 'upload', version: 2 } }],

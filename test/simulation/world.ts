@@ -1,10 +1,9 @@
 import type { BlobEvent } from '#domain/blob-event.ts';
 import { isFailure, TerminalFailure } from '#domain/failures.ts';
 import { measurementIdOf } from '#domain/identity.ts';
-import { LandedVersions } from '#domain/landed-versions.ts';
-import { blobIn } from '#domain/landing.ts';
 import type { Envelope } from '#domain/messages.ts';
-import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
+import type { BlobProperties } from '#domain/ports/blob-store.ts';
+import type { MessageSender, OutgoingMessage } from '#domain/ports/message-sender.ts';
 import {
   COMMANDS_TOPIC,
   CUSTODY_QUEUE,
@@ -30,7 +29,15 @@ import { MemoryLandingStore } from './fakes/memory-landing-store.ts';
 import { QuietTelemetry } from './fakes/quiet-telemetry.ts';
 import { Faults } from './faults.ts';
 import { type Mutant, markFirst, SimulatedSagaStore } from './mutants.ts';
-import { inventoryOf, remove, touch, type UploadedFolder, upload } from './recordings.ts';
+import {
+  inventoryOf,
+  locationIn,
+  remove,
+  touch,
+  touchedContentIn,
+  type UploadedFolder,
+  upload,
+} from './recordings.ts';
 import { type Process, Scheduler } from './scheduler.ts';
 import {
   failedOf,
@@ -41,7 +48,8 @@ import {
   succeededOf,
 } from './scripted-stage.ts';
 import { SeededRandom } from './seeded-random.ts';
-import { type Story, type StoryAction, storyOf } from './stories.ts';
+import { SimulatedCustody } from './simulated-custody.ts';
+import { type StageVerdict, type Story, type StoryAction, storyOf } from './stories.ts';
 
 const START_MS = Date.parse('2026-05-04T08:00:00Z');
 const MINUTE_MS = 60_000;
@@ -73,9 +81,11 @@ export class World {
   readonly isRelayOn: boolean;
   readonly #mutant: Mutant | undefined;
   readonly #wakeRelay: (() => void)[] = [];
-  readonly #restored = new Set<string>();
-  /** What lay in Landing when a command to clear it was first executed. */
-  readonly #inventories = new Map<string, Awaited<ReturnType<typeof inventoryOf>>>();
+  readonly #custody: SimulatedCustody;
+  /** How attempts to validate and to copy ended, by their command. */
+  readonly #verdicts = new Map<string, StageVerdict>();
+  /** What validation saw in Landing, by its command. */
+  readonly #ledgers = new Map<string, readonly BlobProperties[]>();
   #replayCount = 1;
   #outageUntilMs = 0;
   #outageQueue: string | undefined;
@@ -106,6 +116,12 @@ export class World {
       this.scheduler.after(1000 + this.random.below(20_000), () => this.#start(process.name));
     });
     this.blobs = new MemoryBlobStore(() => this.scheduler.now());
+    this.#custody = new SimulatedCustody({
+      ...this,
+      mutant,
+      start: (name) => this.#start(name),
+      announce: (events) => this.#announce(events),
+    });
     this.sagas = new SimulatedSagaStore({
       mutant,
       onCommit: (state) => this.#afterCommit(state),
@@ -128,7 +144,7 @@ export class World {
   #isAtRest(): boolean {
     if (this.broker.activeCount() > 0 || this.#wakeRelay.length === 0) return false;
     if (this.isRelayOn && this.sagas.undispatchedCount() > 0) return false;
-    if (this.failed.openCount() > 0) return false;
+    if (this.failed.openCount() > 0 || !this.#custody.isAtRest()) return false;
     return this.told.every(({ story, measurementId, actionsDone }) => {
       const state = this.sagas.stateOf(measurementId);
       return state !== undefined && actionsDone === story.actions.length && story.isOver(state);
@@ -167,7 +183,7 @@ export class World {
         this.#announce(await upload(this.blobs, folder, action.version));
         return;
       case 'touch':
-        this.#announce([await touch(this.blobs, folder)]);
+        this.#announce([await touch(this.blobs, folder, action.content)]);
         return;
       case 'cancel':
         await this.#command(messageOf('landfall.measurement.cancel.v1', about, { identity, time }));
@@ -241,6 +257,8 @@ export class World {
         return [this.#runCollector(process), this.#runReplay(process)];
       case 'expiry':
         return [this.#runExpiry(process)];
+      case 'batch':
+        return [this.#custody.runTasks(process)];
       default:
         return [
           ...STAGES.map((stage) =>
@@ -313,7 +331,7 @@ export class World {
       {
         store: this.#around(process, 'landing', this.landing),
         blobs: this.#around(process, 'blobs', this.blobs),
-        sender: this.#around(process, 'broker', this.broker),
+        sender: this.#landingSender(process),
         clock: this.scheduler.clockOf(process),
         telemetry: this.telemetry,
         sha256: sha256Of,
@@ -325,6 +343,13 @@ export class World {
         papers: { account: 'operations', container: 'tasks' },
       },
     );
+  }
+
+  #landingSender(process: Process): MessageSender {
+    const sender = this.#around(process, 'broker', this.broker);
+    if (this.#mutant !== 'corrections-are-not-noticed') return sender;
+    const isSaid = ({ envelope }: OutgoingMessage) => envelope.type !== 'landfall.measurement.incomplete.v1';
+    return { send: (messages) => sender.send(messages.filter(isSaid)) };
   }
 
   async #runRelay(process: Process): Promise<never> {
@@ -361,8 +386,12 @@ export class World {
   #runCollector(process: Process): Promise<never> {
     const store = this.#around(process, 'failed', this.failed);
     const clock = this.scheduler.clockOf(process);
+    const messages = this.#around(process, 'broker', this.broker);
     return this.#consume(process, FAILED_MESSAGES_QUEUE, (message) =>
-      collectDeadLetter({ store, clock, telemetry: this.telemetry }, message),
+      collectDeadLetter(
+        { store, clock, telemetry: this.telemetry, runs: this.#custody.runs, messages },
+        message,
+      ),
     );
   }
 
@@ -423,7 +452,8 @@ export class World {
     const envelope = message.body as StageCommand;
     const told = this.told.find((candidate) => candidate.measurementId === envelope.subject);
     const { stage, generation, attempt } = envelope.data;
-    const verdict = told?.story.verdict(stage, generation, attempt) ?? 'succeeded';
+    const scripted = told?.story.verdict(stage, generation, attempt) ?? 'succeeded';
+    const verdict = told === undefined ? scripted : await this.#verdictOf(told, envelope, scripted);
     const sender = this.#around(process, 'broker', this.broker);
     const time = this.scheduler.now();
     const isConcluding = message.messageId.startsWith('conclude');
@@ -442,75 +472,87 @@ export class World {
       );
       return;
     }
-    if (stage === 'copy' && told !== undefined) await this.#clearLanding(told, envelope.id);
+    if (stage === 'copy' && verdict === 'succeeded') await this.#clearLanding(this.#ledgerOf(envelope));
     const answer =
       verdict === 'rejects'
         ? rejectedOf(envelope, time)
         : verdict === 'fails' || verdict === 'fails-for-good'
           ? failedOf(envelope, verdict === 'fails', time)
-          : succeededOf(envelope, time, verdict);
+          : withLedger(succeededOf(envelope, time, verdict), envelope.id);
     await sender.send([published(answer)]);
   }
 
-  async #clearLanding(told: Told, commandId: string): Promise<void> {
-    const inventory = this.#inventories.get(commandId) ?? (await inventoryOf(this.blobs, told.folder));
-    this.#inventories.set(commandId, inventory);
-    this.#announce(await remove(this.blobs, inventory));
+  /** Validation looks at what is there, and the copy needs just those versions. Asked again, both say the same. */
+  async #verdictOf(told: Told, command: StageCommand, scripted: StageVerdict): Promise<StageVerdict> {
+    const { stage } = command.data;
+    if (scripted !== 'succeeded' || (stage !== 'validate' && stage !== 'copy')) return scripted;
+    const known = this.#verdicts.get(command.id);
+    if (known !== undefined) return known;
+    const verdict =
+      stage === 'validate' ? await this.#validate(told, command.id) : await this.#copy(told, command);
+    this.#verdicts.set(command.id, verdict);
+    return verdict;
   }
 
-  /** Takes the versions that Landing noted, and no others, whenever it comes to it. */
-  async #removeVersions(folder: BlobLocation, landed: BlobReference): Promise<void> {
-    const noted = LandedVersions.parse(
-      JSON.parse(new TextDecoder().decode(await this.blobs.readPinned(landed))),
-    );
-    const versions = noted.files.map(({ path, eTag }) => ({ location: blobIn(folder, path), eTag }));
-    this.#announce(await remove(this.blobs, versions));
+  async #validate(told: Told, commandId: string): Promise<StageVerdict> {
+    const content = await touchedContentIn(this.blobs, told.folder);
+    if (content === undefined || told.story.isRight?.(content) === false) return 'rejects';
+    this.#ledgers.set(commandId, await inventoryOf(this.blobs, told.folder));
+    return 'succeeded';
+  }
+
+  async #copy(told: Told, command: StageCommand): Promise<StageVerdict> {
+    for (const { location, eTag } of this.#ledgerOf(command)) {
+      const now = await this.blobs.head(location);
+      if (now?.eTag !== eTag) return 'fails';
+      await this.#archive(told, location);
+    }
+    return 'succeeded';
+  }
+
+  /** Nothing leaves a folder with another version of one of its files, as in the container. */
+  async #clearLanding(ledger: readonly BlobProperties[]): Promise<void> {
+    for (const { location, eTag } of ledger) {
+      const now = await this.blobs.head(location);
+      if (now !== undefined && now.eTag !== eTag) return;
+    }
+    this.#announce(await remove(this.blobs, ledger));
+  }
+
+  #ledgerOf({ data }: StageCommand): readonly BlobProperties[] {
+    const { ledger } = data as { readonly ledger?: BlobReference };
+    return this.#ledgers.get(ledger?.path ?? '') ?? [];
+  }
+
+  async #archive(told: Told, location: BlobLocation): Promise<void> {
+    const path = location.path.slice(locationIn(told.folder, '').path.length);
+    const copy = {
+      account: 'archive1',
+      container: 'recordings',
+      path: `${told.measurementId}/${path}`,
+    };
+    await this.blobs.write(copy, await this.blobs.read(location), { contentType: 'application/x' });
   }
 
   async #keep(process: Process, message: BrokerMessage): Promise<void> {
     const envelope = message.body as Envelope;
     const told = this.told.find((candidate) => candidate.measurementId === envelope.subject);
-    if (told === undefined || !('generation' in envelope.data)) return;
-    const { measurementId, generation } = envelope.data;
-    const sender = this.#around(process, 'broker', this.broker);
-    const options = { identity: [envelope.id], time: this.scheduler.now() };
-    if (envelope.type === 'landfall.measurement.quarantine.v1') {
-      const { landed, recording } = envelope.data;
-      await this.#removeVersions(recording.folder, landed!);
-      const location = { account: 'error1', container: 'recordings', path: `${measurementId}/` };
-      const data = { measurementId, generation, location, fileCount: 3 };
-      await sender.send([published(messageOf('landfall.measurement.quarantined.v1', data, options))]);
+    if (envelope.type !== 'landfall.measurement.restore.v1') {
+      await this.#custody.handle(process, envelope);
       return;
     }
-    if (envelope.type === 'landfall.duplicate.remove.v1') {
-      const { landed, recording } = envelope.data;
-      await this.#removeVersions(recording.folder, landed);
-      const removed = {
-        measurementId,
-        generation,
-        folder: recording.folder,
-        fileCount: 3,
-        sizeBytes: 8,
-        kept: [],
-      };
-      await sender.send([published(messageOf('landfall.duplicate.removed.v1', removed, options))]);
-      return;
-    }
-    if (envelope.type !== 'landfall.measurement.restore.v1') return;
-    const { number } = envelope.data;
-    if (told.story.restoreFails?.(number)) {
+    const { measurementId, generation, number } = envelope.data;
+    if (told?.story.restoreFails?.(number)) {
       const reason = { code: 'not-found', message: 'there is nothing to restore' };
       const failed = { measurementId, generation, number, reason };
+      const sender = this.#around(process, 'broker', this.broker);
+      const options = { identity: [envelope.id], time: this.scheduler.now() };
       await sender.send([published(messageOf('landfall.restore.failed.v1', failed, options))]);
       return;
     }
-    // Restoring twice must not look like another upload: blobs that are there already are left as they are.
-    if (!this.#restored.has(envelope.id)) {
-      this.#restored.add(envelope.id);
-      this.#announce(await upload(this.blobs, told.folder, 1));
-    }
-    const data = { measurementId, generation, fileCount: 3 };
-    await sender.send([published(messageOf('landfall.measurement.rehydrated.v1', data, options))]);
+    const { after: _, ...hasty } = envelope.data;
+    const data = this.#mutant === 'restore-does-not-wait' ? hasty : envelope.data;
+    await this.#custody.handle(process, { ...envelope, data });
   }
 }
 
@@ -529,4 +571,10 @@ const PROCESSES = [
 
 function published(envelope: Envelope): OutgoingMessage {
   return { destination: { kind: 'topic', name: EVENTS_TOPIC }, envelope, messageId: envelope.id };
+}
+
+/** A validation's answer with a ledger of its own. */
+function withLedger(answer: Envelope, commandId: string): Envelope {
+  if (answer.type !== 'landfall.measurement.validated.v1') return answer;
+  return { ...answer, data: { ...answer.data, ledger: { ...answer.data.ledger, path: commandId } } };
 }

@@ -34,11 +34,11 @@ const RUNS_PER_POLL_MAX = 20;
 /** Drains our dead letters into the metadata store. */
 export const deadLettersModule = new ContainerModule(({ bind }) => {
   bind(ROLES).toResolvedValue(
-    (settings, store, clock, telemetry) =>
+    (settings, store, runs, messages, clock, telemetry) =>
       consumerRole({ settings, telemetry }, FAILED_MESSAGES_QUEUE, CONCURRENCY, (message) =>
-        collectDeadLetter({ store, clock, telemetry }, message),
+        collectDeadLetter({ store, runs, messages, clock, telemetry }, message),
       ),
-    [SETTINGS, FAILED_MESSAGES, CLOCK, TELEMETRY],
+    [SETTINGS, FAILED_MESSAGES, STAGE_RUNS, MESSAGES, CLOCK, TELEMETRY],
   );
 });
 

@@ -76,10 +76,15 @@ export interface BlobStore {
     target: BlobLocation,
     block: CopyBlock,
   ): Promise<void>;
+  /** @throws {Conflict} when there is a blob already, and there was to be none (`onlyIfAbsent`). */
   commitBlocks(
     target: BlobLocation,
     blocks: readonly CopyBlock[],
-    options: { readonly contentType?: string; readonly metadata?: Readonly<Record<string, string>> },
+    options: {
+      readonly contentType?: string;
+      readonly metadata?: Readonly<Record<string, string>>;
+      readonly onlyIfAbsent?: boolean;
+    },
   ): Promise<{ readonly eTag: string }>;
   /** The committed blocks in order, or undefined when the blob does not exist. */
   committedBlocks(

@@ -8,11 +8,12 @@ import type { BlobLocation, BlobReference } from '../vocabulary.ts';
 /** Explains, beside the files in the error zone, why they are there. */
 export const REASON_FILE_NAME = 'reason.json';
 
-const WALL_CLOCK_SECONDS_MAX = 12 * 3600;
+/** So long a task of custody may take. */
+export const WALL_CLOCK_SECONDS_MAX = 12 * 3600;
 
 /**
- * The versions that were judged go to the error zone; those that have an equal copy there are removed from Landing.
- * A file that was uploaded again meanwhile may be the correction: it stays.
+ * The versions that were judged go to the error zone, and those that have an equal copy there leave Landing. A file
+ * that was uploaded again meanwhile may be the correction: then it stays, and the others with it.
  */
 export function planQuarantine(
   landing: BlobLocation,
@@ -20,7 +21,13 @@ export function planQuarantine(
   target: BlobLocation,
 ): StagePlan {
   const copy = { action: 'copy-versions', source: landing, target, versions: landed, keepExisting: false };
-  const remove = { action: 'remove-versions', source: landing, versions: landed, copy: target };
+  const remove = {
+    action: 'remove-versions',
+    source: landing,
+    versions: landed,
+    copy: target,
+    unlessCorrected: true,
+  };
   return { schemaVersion: 1, tasks: [copyTask(copy, []), copyTask(remove, [0])] };
 }
 

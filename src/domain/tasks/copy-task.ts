@@ -40,6 +40,8 @@ export const CopyTask = TaskConfiguration.extend({
       versions: BlobReference.optional(),
       /** Only a file that has an equal copy here is removed. */
       copy: BlobLocation,
+      /** All of them or none: when one of them is there as another version, those that were removed come back. */
+      unlessCorrected: z.boolean().default(false),
     }),
     z.object({
       action: z.literal('remove-duplicate'),

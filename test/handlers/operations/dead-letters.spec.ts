@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { RetryableFailure, TerminalFailure } from '#domain/failures.ts';
+import type { Envelope } from '#domain/messages.ts';
+import type { OutgoingMessage } from '#domain/ports/message-sender.ts';
 import { collectDeadLetter } from '#handlers/operations/collect-dead-letters.ts';
 import { type ReplayRequest, replayDeadLetters } from '#handlers/operations/replay-dead-letters.ts';
 import { MemoryFailedMessageStore } from '#test/simulation/fakes/memory-failed-message-store.ts';
+import { MemoryStageRunStore } from '#test/simulation/fakes/memory-stage-run-store.ts';
 import { QuietTelemetry } from '#test/simulation/fakes/quiet-telemetry.ts';
-import { receivedOf, recordingOf } from '#test/simulation/scripted-stage.ts';
+import {
+  measurementIdOfRecording,
+  messageOf,
+  receivedOf,
+  recordingOf,
+} from '#test/simulation/scripted-stage.ts';
 
 const NOON = new Date('2026-05-04T12:00:00Z');
 const ALL: ReplayRequest = {
@@ -18,6 +26,11 @@ const ALL: ReplayRequest = {
 class Ops {
   readonly store = new MemoryFailedMessageStore();
   readonly telemetry = new QuietTelemetry();
+  readonly runs = new MemoryStageRunStore();
+  readonly said: OutgoingMessage[] = [];
+  readonly messages = {
+    send: async (messages: readonly OutgoingMessage[]) => void this.said.push(...messages),
+  };
   readonly sent: { readonly queue: string; readonly body: unknown; readonly messageId: string }[] = [];
   readonly waits: number[] = [];
   sendsUntilDown = Number.POSITIVE_INFINITY;
@@ -52,6 +65,61 @@ describe('dead letters', () => {
     assert.equal(stored?.messageType, 'landfall.measurement.received.v1');
     assert.equal(stored?.measurementId, body.subject);
     assert.deepEqual(stored?.body, body);
+  });
+
+  it('of an order to bring files back are told to the saga, once, with what to do', async () => {
+    const ops = new Ops();
+    const recording = recordingOf('drive-1');
+    const measurementId = measurementIdOfRecording(recording);
+    const order = { measurementId, generation: 1, recording, from: 'error' as const, number: 2 };
+    const body = messageOf(
+      'landfall.measurement.restore.v1',
+      { ...order, locations: [recording.folder], priority: 'Standard' },
+      { identity: ['restore'], time: NOON },
+    );
+    const deadLetter = {
+      queue: 'custody',
+      reason: 'RetryableFailure:dependency-unavailable',
+      description: 'busy.',
+    };
+    const letter = { body, messageId: 'm1', cloudEventId: body.id, deadLetter };
+    await collectDeadLetter(ops, letter);
+    await collectDeadLetter(ops, letter);
+    const ids = new Set(ops.said.map(({ messageId }) => messageId));
+    assert.equal(ids.size, 1);
+    const { type, data, causationid } = ops.said[0]!.envelope as Envelope<'landfall.restore.failed.v1'>;
+    assert.equal(type, 'landfall.restore.failed.v1');
+    assert.equal(causationid, body.id);
+    assert.equal(data.number, 2);
+    assert.equal(data.reason.code, 'dependency-unavailable');
+    const [stored] = await ops.store.list({}, 10);
+    assert.match(data.reason.message, /busy\. When the cause is gone, rehydrate the measurement again/);
+    assert.ok(data.reason.message.includes(`landfall dead-letters show ${stored?.failedMessageId}`));
+  });
+
+  it('of the end of bringing files back are told as well', async () => {
+    const ops = new Ops();
+    const recording = recordingOf('drive-1');
+    const measurementId = measurementIdOfRecording(recording);
+    const order = { measurementId, generation: 1, recording, from: 'error' as const, number: 3 };
+    const command = messageOf(
+      'landfall.measurement.restore.v1',
+      { ...order, locations: [recording.folder], priority: 'Standard' },
+      { identity: ['restore'], time: NOON },
+    ) as Envelope;
+    const run = { stageRunId: 'run-1', stage: 'restore', measurementId, attempt: 1, command };
+    const createdAt = NOON.toISOString();
+    await ops.runs.create({ ...run, taskCount: 2, endedTaskCount: 2, state: 'open', createdAt });
+    const place = {
+      measurementId,
+      generation: 1,
+      stage: 'restore' as const,
+      attempt: 1,
+      stageRunId: 'run-1',
+    };
+    const body = messageOf('landfall.stage.conclude.v1', place, { identity: ['end'], time: NOON });
+    await collectDeadLetter(ops, { body, messageId: 'm1', cloudEventId: body.id });
+    assert.equal((ops.said[0]!.envelope.data as { readonly number?: number }).number, 3);
   });
 
   it('of the landing queue are kept as Event Grid sent them', async () => {

@@ -118,8 +118,11 @@ export class MemoryBlobStore implements BlobStore {
   async commitBlocks(
     target: BlobLocation,
     blocks: readonly CopyBlock[],
-    options: WriteOptions,
+    options: WriteOptions & { readonly onlyIfAbsent?: boolean },
   ): Promise<{ readonly eTag: string }> {
+    if (options.onlyIfAbsent === true && this.#blobs.has(keyOf(target))) {
+      throw new Conflict(`${keyOf(target)} is there already`);
+    }
     const staged = this.#staged.get(keyOf(target));
     const parts = blocks.map((block) => {
       const bytes = staged?.get(block.blockId);

@@ -182,11 +182,15 @@ export class AzureBlobStore implements BlobStore {
               ? {}
               : { blobHTTPHeaders: { blobContentType: options.contentType } }),
             ...(options.metadata === undefined ? {} : { metadata: { ...options.metadata } }),
+            ...(options.onlyIfAbsent === true ? { conditions: { ifNoneMatch: '*' } } : {}),
           },
         ),
       );
       return { eTag: unquoted(answer.etag) };
     } catch (error) {
+      if (options.onlyIfAbsent === true && [409, 412].includes(statusOf(error) ?? 0)) {
+        throw new Conflict(`${nameOf(target)} is there already.`, { cause: error });
+      }
       if (codeOf(error) === 'InvalidBlockList' || codeOf(error) === 'InvalidBlockId') {
         throw new TerminalFailure(
           'copy-unverified',
