@@ -23,7 +23,7 @@ describe('back to Landing', function () {
 
   before(async () => {
     folders = await mkdtemp(join(tmpdir(), 'landfall-rehydrate-'));
-    stack = await startRunningStack();
+    stack = await startRunningStack({ LANDFALL_LANDING_WAIT_SECONDS: '20' });
     const { out } = await stack.landfall('env');
     exported = Object.fromEntries(
       [...out.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name, value]) => [name!, value!]),
@@ -36,32 +36,19 @@ describe('back to Landing', function () {
   });
 
   it('a measurement that was rejected runs again with the corrected file, and the others from the error zone', async () => {
-    const folder = await recordingFolder('corrected', ['a.bag', 'b.bag']);
-    const bag = await readFile(join(folder, 'a.bag'));
-    const damaged = Uint8Array.from(bag);
-    damaged[damaged.length - 20] = damaged.at(-20)! ^ 0xff;
-    await writeFile(join(folder, 'a.bag'), damaged);
-    const upload = await stack.landfall('upload', folder, '--wait', '--json');
-    assert.equal(upload.code, 3, upload.err);
-    const { measurementId, state } = JSON.parse(upload.out) as { measurementId: string; state: string };
-    assert.equal(state, 'Rejected');
-    await eventually('the move to the error zone', async () =>
-      (await namesIn('errorzone', measurementId)).includes('reason.json'),
-    );
-    await eventually('an empty Landing', async () => (await namesIn('landing', 'corrected/')).length === 0);
+    const { measurementId, bag } = await rejected('corrected');
 
     // Only the corrected file is uploaded; b.bag and the manifest lie in the error zone.
-    const blobs = blobStoreOf(readSettings(exported));
-    const path = `${landingFolderOf('default', 'corrected')}/a.bag`;
-    const landing = { account: 'landing', container: 'recordings', path };
-    await blobs.write(landing, bag, { contentType: 'application/octet-stream' });
+    await uploadAlone('corrected', bag);
     const again = await stack.landfall('rehydrate', measurementId, '--reason', 'a.bag was cut off');
     assert.equal(again.code, 0, again.err);
-    const seen = await until(measurementId, (status) => status.state === 'Shared');
-    assert.equal(seen.reason, undefined);
-    const raw = seen.dataStreams.find((stream) => stream.kind === 'raw' && stream.state === 'Completed');
-    const names = raw?.files.map((file) => file.path.split('/').at(-1)).toSorted();
-    assert.deepEqual(names, ['a.bag', 'b.bag', 'manifest.json']);
+    await isShared(measurementId);
+  });
+
+  it('a measurement that was rejected runs again once its corrected file is uploaded, and nobody has to ask', async () => {
+    const { measurementId, bag } = await rejected('alone');
+    await uploadAlone('alone', bag);
+    await isShared(measurementId);
   });
 
   it('a shared measurement comes back from the archive as a new generation; the old results stay', async () => {
@@ -142,6 +129,41 @@ describe('back to Landing', function () {
       'it went to its own consumer only',
     );
   });
+
+  /** A measurement of two files whose first was damaged on the way, when all of it lies in the error zone. */
+  async function rejected(
+    name: string,
+  ): Promise<{ readonly measurementId: string; readonly bag: Uint8Array<ArrayBuffer> }> {
+    const folder = await recordingFolder(name, ['a.bag', 'b.bag']);
+    const bag = await readFile(join(folder, 'a.bag'));
+    const damaged = Uint8Array.from(bag);
+    damaged[damaged.length - 20] = damaged.at(-20)! ^ 0xff;
+    await writeFile(join(folder, 'a.bag'), damaged);
+    const upload = await stack.landfall('upload', folder, '--wait', '--json');
+    assert.equal(upload.code, 3, upload.err);
+    const { measurementId, state } = JSON.parse(upload.out) as { measurementId: string; state: string };
+    assert.equal(state, 'Rejected');
+    await eventually('the move to the error zone', async () =>
+      (await namesIn('errorzone', measurementId)).includes('reason.json'),
+    );
+    await eventually('an empty Landing', async () => (await namesIn('landing', `${name}/`)).length === 0);
+    return { measurementId, bag: Uint8Array.from(bag) };
+  }
+
+  async function uploadAlone(name: string, content: Uint8Array): Promise<void> {
+    const path = `${landingFolderOf('default', name)}/a.bag`;
+    const landing = { account: 'landing', container: 'recordings', path };
+    const contentType = 'application/octet-stream';
+    await blobStoreOf(readSettings(exported)).write(landing, content, { contentType });
+  }
+
+  async function isShared(measurementId: string): Promise<void> {
+    const seen = await until(measurementId, (status) => status.state === 'Shared');
+    assert.equal(seen.reason, undefined);
+    const raw = seen.dataStreams.find((stream) => stream.kind === 'raw' && stream.state === 'Completed');
+    const names = raw?.files.map((file) => file.path.split('/').at(-1)).toSorted();
+    assert.deepEqual(names, ['a.bag', 'b.bag', 'manifest.json']);
+  }
 
   async function recordingFolder(name: string, files: readonly string[]): Promise<string> {
     const folder = join(folders, name);

@@ -189,7 +189,7 @@ export class AzureBlobStore implements BlobStore {
       return { eTag: unquoted(answer.etag) };
     } catch (error) {
       if (options.onlyIfAbsent === true && [409, 412].includes(statusOf(error) ?? 0)) {
-        throw new Conflict(`${nameOf(target)} is there already.`, { cause: error });
+        throw new Conflict(`${blobNameOf(target)} is there already.`, { cause: error });
       }
       if (codeOf(error) === 'InvalidBlockList' || codeOf(error) === 'InvalidBlockId') {
         throw new TerminalFailure(
