@@ -60,12 +60,13 @@ export class MemoryCourse {
     this.samples.push(await this.#sample());
   }
 
-  /** Call it whenever measurements have ended; a quarter that is passed is sampled once. */
-  async progress(endedCount: number): Promise<void> {
+  /** Call it whenever measurements have ended; a quarter that is passed is sampled once. @returns whether it was. */
+  async progress(endedCount: number): Promise<boolean> {
     const quarters = Math.min(3, Math.floor((4 * endedCount) / this.#total));
-    if (this.samples.length > quarters) return;
+    if (this.samples.length > quarters) return false;
     const sample = await this.#sample();
     while (this.samples.length <= quarters) this.samples.push(sample);
+    return true;
   }
 
   async end(): Promise<void> {

@@ -9,7 +9,7 @@ import { inParallel } from '#domain/in-parallel.ts';
 import { MeasurementStatus } from '#domain/measurement-status.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import { type RunningStack, startRunningStack } from '#test/acceptance/running-stack.ts';
-import { coveredMs } from './figures.ts';
+import { coveredMs, seconds } from './figures.ts';
 import { PROBE_FOLDER_VARIABLE } from './memory-probe.ts';
 import { MemoryCourse, type ProcessMemory, processMemory, processorTimes } from './process-memory.ts';
 import { type LandedRecording, landRecording } from './recordings.ts';
@@ -130,9 +130,16 @@ export class RoadStack {
     const memory = new MemoryCourse(count, () => processMemory(this.#stack, this.#probeFolder));
     await memory.begin();
     const endedBefore = this.#watch.ended.size;
-    const noticed = () => memory.progress(this.#watch.ended.size - endedBefore);
     const processorBefore = await processorTimes(this.#stack);
     const startedMs = Date.now();
+    const noticed = async () => {
+      const endedCount = this.#watch.ended.size - endedBefore;
+      if (!(await memory.progress(endedCount))) return;
+      const usedMs = sumOf(await processorTimes(this.#stack)) - sumOf(processorBefore);
+      console.error(
+        `${endedCount} of ${count} have ended after ${seconds(Date.now() - startedMs)} s, with ${seconds(usedMs)} s of processor time`,
+      );
+    };
     const deadline = startedMs + withinMs;
     const ends = (recordings: readonly LandedRecording[]) => this.#ends(recordings, deadline, noticed);
     const landed = await land(ends);
@@ -214,4 +221,8 @@ export class RoadStack {
       access: { auth: 'emulator-key', key },
     });
   }
+}
+
+function sumOf(timesMs: ReadonlyMap<string, number>): number {
+  return [...timesMs.values()].reduce((sum, ms) => sum + ms, 0);
 }
