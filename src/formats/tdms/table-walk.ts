@@ -11,7 +11,7 @@ import type { TdmsTable } from './tables.ts';
 import { placesOfTexts } from './texts.ts';
 
 const BATCH_ROWS_MAX = 1 << 16;
-const BATCH_BYTES = 1 << 22;
+const BATCH_BYTES = 1 << 21;
 const BATCH_TEXT_BYTES = 1 << 24;
 /** How far apart in the file the values of one channel in one batch may lie. */
 const REACH_BYTES = 1 << 24;
