@@ -15,7 +15,7 @@ import { assertRowsFit, type TablePiece } from './table-piece.ts';
 /** A table below this size is written in one go when it is closed. */
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
 /** What all open tables hold together; above, a table holds no more than its share of it. */
-const HELD_TOGETHER_BYTES_MAX = 48 * 1024 * 1024;
+const HELD_TOGETHER_BYTES_MAX = 32 * 1024 * 1024;
 
 /**
  * Writes Parquet with DuckDB's COPY, outside the main thread. A recording has few large tables and a hundred small
@@ -28,7 +28,7 @@ export class ParquetTableWriter implements TableWriter {
   readonly #idle: CopyThread[] = [];
   readonly #threads: CopyThread[] = [];
   #closing: CopyThread | undefined;
-  /** Tables that hold their rows, and how many bytes of them. */
+  /** Tables that hold rows, all of theirs or those of a piece that is not full, and how many bytes of them. */
   readonly #held = new Map<object, number>();
   #heldBytes = 0;
   /** Tables that are written at closing take turns. */
@@ -125,11 +125,11 @@ class ParquetTable implements OpenTable {
     assertRowsFit(this.#definition.columns, rows);
     this.#refuseClosed();
     for (const piece of this.#builder.add(rows)) await this.#add(piece);
-    const holding = this.#holding;
-    if (holding.kind !== 'held') return;
-    if (this.#writer.holds(this, holding.sizeBytes + this.#builder.sizeBytes)) return;
-    if (this.#builder.sizeBytes > 0) holding.pieces.push(this.#builder.take());
-    await this.#letGo(holding.pieces);
+    const heldBytes = this.#holding.kind === 'held' ? this.#holding.sizeBytes : 0;
+    if (this.#writer.holds(this, heldBytes + this.#builder.sizeBytes)) return;
+    if (this.#builder.sizeBytes > 0) await this.#add(this.#builder.take());
+    if (this.#holding.kind === 'held') await this.#letGo(this.#holding.pieces);
+    else this.#writer.holds(this, 0);
   }
 
   async close(): Promise<WrittenTable> {
@@ -158,7 +158,7 @@ class ParquetTable implements OpenTable {
     if (holding.kind === 'closed') return;
     holding.pieces.push(piece);
     holding.sizeBytes += piece.sizeBytes;
-    if (!this.#writer.holds(this, holding.sizeBytes)) await this.#letGo(holding.pieces);
+    if (holding.sizeBytes > HELD_BYTES_MAX) await this.#letGo(holding.pieces);
   }
 
   /** The table is a large one: into a thread, or into a file until it is closed. */

@@ -96,8 +96,10 @@ class OwnBytes {
   append(part: Uint8Array): void {
     const sizeBytes = this.#sizeBytes + part.length;
     if (sizeBytes > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(sizeBytes, this.#bytes.length * 2, this.#expectedBytes));
+      const grown = new Uint8Array(Math.max(sizeBytes, this.#bytes.length * 1.5, this.#expectedBytes));
       grown.set(this.#bytes.subarray(0, this.#sizeBytes));
+      // Given back at once: the garbage collector is in no hurry with array buffers.
+      this.#bytes.buffer.transfer(0);
       this.#bytes = grown;
     }
     this.#bytes.set(part, this.#sizeBytes);

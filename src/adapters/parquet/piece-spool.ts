@@ -30,7 +30,9 @@ export class PieceSpool {
       const bytes = Buffer.allocUnsafeSlow(sizeBytes);
       await this.#file.read(bytes, 0, sizeBytes, position);
       // What is read back lies together in one buffer; each array is to be transferred by itself.
-      yield withOwnBuffers(deserialize(bytes) as TablePiece);
+      const piece = withOwnBuffers(deserialize(bytes) as TablePiece);
+      bytes.buffer.transfer(0);
+      yield piece;
       position += sizeBytes;
     }
   }
