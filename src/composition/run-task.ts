@@ -108,7 +108,8 @@ function lazyTableReader(): TableReader {
   };
 }
 
-function lazyDecompressors(): Decompressors {
+/** Libraries that decompress are loaded when the first chunk needs them. */
+export function lazyDecompressors(): Decompressors {
   let loaded: Promise<Decompressors> | undefined;
   const decompressor =
     (kind: keyof Decompressors): Decompressors[keyof Decompressors] =>
