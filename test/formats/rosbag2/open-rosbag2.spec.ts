@@ -118,6 +118,28 @@ describe('a damaged ROS 2 bag in SQLite', () => {
     }
   });
 
+  it('loses the message whose further pages are gone, and no other', async () => {
+    const topic = { id: 7, name: '/raw', type: 'acme_msgs/msg/Unknown' };
+    const messages = [1, 2, 3].map((value) => ({
+      topicId: 7,
+      timeNs: START_NS + BigInt(value),
+      data: Buffer.alloc(50_000, value),
+    }));
+    const damaged = bagOf({ topics: [topic], messages });
+    const second = damaged.indexOf(Buffer.alloc(4000, 2));
+    const page = Math.ceil(second / 4096) * 4096;
+    damaged.fill(0xff, page, page + 4);
+    const reader = await open(damaged);
+    const { timestampsNs, columns } = await collectTable(reader, '/raw');
+    assert.deepEqual([...timestampsNs], [START_NS + 1n, START_NS + 3n]);
+    assert.deepEqual(
+      columns.get('message'),
+      [1, 3].map((value) => new Uint8Array(50_000).fill(value)),
+    );
+    assert.equal(reader.loss().records, 1);
+    assert.match(reader.loss().reasons.join(), /page 4294967295 is not in the file/);
+  });
+
   it('is refused when it is no bag', async () => {
     await assert.rejects(open(Buffer.alloc(200)), /test\.db3: it is no SQLite database/);
     const folder = mkdtempSync(join(tmpdir(), 'landfall-rosbag2-'));
