@@ -59,6 +59,9 @@ export const MeasurementState = z.enum([
 ]);
 export type MeasurementState = z.infer<typeof MeasurementState>;
 
+/** States that nothing but an arrival or a person leads out of, and in which no stage runs. */
+export const ENDED_STATES: readonly MeasurementState[] = ['Shared', 'Rejected', 'Failed', 'Cancelled'];
+
 export const StageState = z.enum(['Pending', 'Running', 'Succeeded', 'Skipped', 'Failed']);
 export type StageState = z.infer<typeof StageState>;
 

@@ -16,7 +16,13 @@ import {
 } from '#domain/stages/custody.ts';
 import { CopyFacts } from '#domain/tasks/copy-task.ts';
 import { CUSTODY_QUEUE } from '#domain/topology.ts';
-import { type BlobLocation, type BlobReference, CUSTODY_WORKS, isCustodyWork } from '#domain/vocabulary.ts';
+import {
+  type BlobLocation,
+  type BlobReference,
+  CUSTODY_WORKS,
+  isCustodyWork,
+  RECORDINGS_CONTAINER,
+} from '#domain/vocabulary.ts';
 import { type BatchStage, type BatchStagePorts, batchStageHandler } from './batch-stage.ts';
 import { type PlacingPorts, placeIn } from './placing.ts';
 import { writeJson } from './run-papers.ts';
@@ -75,7 +81,7 @@ function quarantineWork(ports: CustodyPorts): BatchStage<'landfall.measurement.q
       const facts = { measurementId, recording, commandTime: command.time };
       // A folder per order: what was put away before is never written over.
       const folderId = dataStreamIdOf(measurementId, generation, `quarantine/${command.id}`);
-      const [target] = await placeIn(ports, facts, 'error', folderId, ['recordings']);
+      const [target] = await placeIn(ports, facts, 'error', folderId, [RECORDINGS_CONTAINER]);
       return planQuarantine(recording.folder, landed, target!);
     },
 

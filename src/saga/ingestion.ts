@@ -2,7 +2,13 @@ import { isUnfinished, mayFollow } from '#domain/data-stream-state.ts';
 import { messageIdOf } from '#domain/identity.ts';
 import type { DataOf, Envelope, MessageType } from '#domain/messages.ts';
 import { SAGA_INPUTS } from '#domain/topology.ts';
-import type { BlobLocation, DataStreamResult, Reason, Stage } from '#domain/vocabulary.ts';
+import {
+  type BlobLocation,
+  type DataStreamResult,
+  ENDED_STATES,
+  type Reason,
+  type Stage,
+} from '#domain/vocabulary.ts';
 import { type Course, openCourse } from './course.ts';
 import {
   changeDataStream,
@@ -57,7 +63,7 @@ type StageSuccess =
   | 'landfall.measurement.shared.v1';
 
 /** Rehydration from the Archive tier takes up to 15 hours (Standard priority); a large recording is then copied. */
-export const REHYDRATION_DEADLINE_SECONDS = 72 * 3600;
+const REHYDRATION_DEADLINE_SECONDS = 72 * 3600;
 
 export function isSagaInput(envelope: Envelope): envelope is SagaInput {
   return (SAGA_INPUTS as readonly MessageType[]).includes(envelope.type);
@@ -490,7 +496,7 @@ function cancel(course: Course, data: DataOf<'landfall.measurement.cancel.v1'>):
   const { state, isKnown } = course;
   if (!isKnown) return;
   const { actor, reason: why } = data;
-  if (['Shared', 'Rejected', 'Failed', 'Cancelled'].includes(state.state)) {
+  if (ENDED_STATES.includes(state.state)) {
     refuse(course, 'cancel', actor, `The measurement is ${state.state}: there is nothing left to cancel.`);
     return;
   }
@@ -526,7 +532,7 @@ function rehydrate(course: Course, data: DataOf<'landfall.measurement.rehydrate.
   const { state, isKnown } = course;
   if (!isKnown) return;
   const { actor, priority, reason: why } = data;
-  if (!['Shared', 'Rejected', 'Failed', 'Cancelled'].includes(state.state)) {
+  if (!ENDED_STATES.includes(state.state)) {
     refuse(course, 'rehydrate', actor, `The measurement is ${state.state}; cancel it first.`);
     return;
   }

@@ -1,5 +1,5 @@
 import type { MeasurementLine, MeasurementStatus } from '#domain/measurement-status.ts';
-import { blobNameOf } from '#domain/vocabulary.ts';
+import { blobNameOf, ENDED_STATES } from '#domain/vocabulary.ts';
 import { bytesText, countText, durationText } from './terminal.ts';
 
 /** One measurement for people: what it is, how far it is, what there is, what was found. */
@@ -111,8 +111,8 @@ export function tableText(header: readonly string[], rows: readonly (readonly st
 }
 
 /** States in which a measurement goes no further by itself. */
-const ENDED = new Set(['Shared', 'Rejected', 'Failed', 'Cancelled', 'Incomplete']);
+const AT_REST: readonly string[] = [...ENDED_STATES, 'Incomplete'];
 
 export function hasEnded(status: { readonly state: string }): boolean {
-  return ENDED.has(status.state);
+  return AT_REST.includes(status.state);
 }

@@ -1,7 +1,11 @@
 import { blocksOfVersion } from '#domain/block-ledger.ts';
 import { TerminalFailure } from '#domain/failures.ts';
+import { inParallel } from '#domain/in-parallel.ts';
 import type { BlobStore } from '#domain/ports/blob-store.ts';
 import { type BlobLocation, type BlobReference, blobNameOf } from '#domain/vocabulary.ts';
+
+/** Blocks of one table, among the tables that are copied beside it. */
+const BLOCKS_AT_ONCE = 4;
 
 /**
  * Lets storage copy a blob; the bytes do not come here. A target of the same size is taken for the copy: its name
@@ -21,7 +25,9 @@ export async function copyOnce(blobs: BlobStore, source: BlobReference, target: 
     );
   const location = { account: source.account, container: source.container, path: source.path };
   const blocks = blocksOfVersion(source.sizeBytes, found.eTag);
-  for (const block of blocks) await blobs.copyBlock({ location, eTag: found.eTag }, target, block);
+  await inParallel(blocks, BLOCKS_AT_ONCE, (block) =>
+    blobs.copyBlock({ location, eTag: found.eTag }, target, block),
+  );
   try {
     await blobs.commitBlocks(target, blocks, { contentType: 'application/vnd.apache.parquet' });
   } catch (error) {
