@@ -281,7 +281,7 @@ describe('copying', () => {
     assert.ok((await bench.paths('landing')).includes('drive-1/manifest.json'));
   });
 
-  it('leaves a file in Landing that was uploaded anew after it was copied', async () => {
+  it('leaves the folder whole when a file was uploaded anew after it was copied', async () => {
     const { bench, command, handle, recording } = await validatedBench({ 'a.bin': Uint8Array.of(1, 2, 3) });
     await handle(command);
     const remove = bench.blobs.remove.bind(bench.blobs);
@@ -290,7 +290,9 @@ describe('copying', () => {
       return remove(location, options);
     };
     assert.deepEqual(await bench.runTasks(), [0, 0, 0]);
-    assert.deepEqual(await bench.paths('landing'), [`${recording.folder.path}a.bin`]);
+    const { path } = recording.folder;
+    assert.deepEqual(await bench.paths('landing'), [`${path}a.bin`, `${path}manifest.json`]);
+    assert.deepEqual(await bench.blobs.read({ ...recording.folder, path: `${path}a.bin` }), Uint8Array.of(9));
   });
 
   it('of a file that changed after validation fails without removing anything', async () => {
