@@ -36,6 +36,14 @@ const CORRECTION_WAIT_MS = 2 * 60_000;
 
 type Seen = LandedFile | GoneFile;
 
+interface Inventory {
+  /** What is there, by its path in the folder. */
+  readonly eTags: ReadonlyMap<string, string>;
+  /** How much of it was recorded otherwise. */
+  readonly changeCount: number;
+  readonly copyPending: boolean;
+}
+
 /**
  * Landing: turns hints that something happened to a blob into "this recording is complete". Events may be late,
  * early, doubled, lost or wrong about what is there; HEAD decides. What one event costs does not grow with the
@@ -178,19 +186,17 @@ export class Landing {
 
   async #lookAtDirectory(place: PlaceInLanding): Promise<void> {
     const { store } = this.#ports;
-    const { fileCount } = await this.#takeInventory(place);
-    if (fileCount > 0) await this.#createFolder(place);
+    const { eTags } = await this.#takeInventory(place);
+    if (eTags.size > 0) await this.#createFolder(place);
     await this.#noticeManifest(place);
     const folder = await store.folder(place.folder);
-    if (folder?.manifest === undefined || fileCount === 0) return;
+    if (folder?.manifest === undefined || eTags.size === 0) return;
     if (isSettled(folder)) await this.#lookBack(folder);
     else await this.#compare(folder);
   }
 
   /** Records everything that lies below `place`, and that what was recorded there and is not listed is gone. */
-  async #takeInventory(
-    place: PlaceInLanding,
-  ): Promise<{ readonly copyPending: boolean; readonly fileCount: number; readonly changeCount: number }> {
+  async #takeInventory(place: PlaceInLanding): Promise<Inventory> {
     const { blobs, store, clock } = this.#ports;
     const below = place.path === '' ? '' : place.path.replace(/\/?$/, '/');
     const recorded = new Map<string, LandedFile>();
@@ -200,12 +206,12 @@ export class Landing {
     let copyPending = false;
     const seenAt = clock.now();
     const other: LandedFile[] = [];
-    let fileCount = 0;
+    const eTags = new Map<string, string>();
     for await (const blob of blobs.list(blobIn(place.location, below))) {
       const path = blob.location.path.slice(place.location.path.length);
       if (blob.copyPending) copyPending = true;
       if (path === '' || blob.copyPending) continue;
-      fileCount++;
+      eTags.set(path, blob.eTag);
       const seen = landedOf(path, blob, seenAt);
       const known = recorded.get(path);
       if (known === undefined || !isSame(known, seen)) other.push(seen);
@@ -217,7 +223,7 @@ export class Landing {
     await inParallel([...other, ...gone], INVENTORY_LANES, async (seen) => {
       await this.#record({ ...place, path: seen.path }, seen);
     });
-    return { copyPending, fileCount, changeCount: other.length + gone.length };
+    return { copyPending, eTags, changeCount: other.length + gone.length };
   }
 
   /** Reads the manifest that is recorded now, when it is another than was read; says at once when it is wrong. */
@@ -245,8 +251,10 @@ export class Landing {
       if (completeness.complete) {
         // What is recorded may be behind what is there: files leave and are replaced before their events come.
         const place = { folder: folder.folder, location: folder.location, path: '' };
-        const { changeCount } = await this.#takeInventory(place);
-        if (changeCount > 0) {
+        const { changeCount, eTags } = await this.#takeInventory(place);
+        // Others record as well: what they did since the comparison is no change to the inventory.
+        const isBehind = completeness.versions.some(({ path, eTag }) => eTags.get(path) !== eTag);
+        if (changeCount > 0 || isBehind) {
           await this.#noticeManifest(place);
           current = (await store.folder(folder.folder)) ?? current;
           continue;

@@ -286,6 +286,24 @@ describe('landing: other content in a folder that was announced', () => {
     assert.deepEqual(scene.types(), ['received', 'received']);
   });
 
+  it('is announced as it is when a worker records another file between comparison and inventory', async () => {
+    const scene = await announcedScene();
+    await scene.upload('a.mcap', 'AAA');
+    const files = scene.store.files.bind(scene.store);
+    let readings = 0;
+    scene.store.files = async function* (folder) {
+      readings += 1;
+      if (readings === 2) await scene.landing.handle(scene.created('a.mcap'));
+      yield* files(folder);
+    };
+    await scene.arrive('deep/b.mf4', 'BBBBB');
+    const { landed } = scene.lastDataOf('landfall.measurement.received.v1');
+    assert.ok(landed);
+    const noted = LandedVersions.parse(JSON.parse(Buffer.from(await scene.blobs.read(landed)).toString()));
+    for (const { path, eTag } of noted.files)
+      assert.equal(eTag, (await scene.blobs.head(scene.at(path)))?.eTag, path);
+  });
+
   it('that comes back after it left is announced again', async () => {
     const scene = await announcedScene();
     for (const path of Object.keys(CONTENT)) {
