@@ -1,4 +1,5 @@
 import { tmpdir } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { isZstd } from '#adapters/compression/unpack-zstd.ts';
 import type { ByteSource } from '#formats/byte-source.ts';
 import { detectFormat, formatOf as formatOfFront } from '#formats/detect-format.ts';
@@ -11,6 +12,7 @@ import {
   RecordingFormatError,
   type RecordingReader,
   type Selection,
+  type TableBatch,
 } from '#formats/recording-reader.ts';
 import type { UnpackedRecording } from './unpacked-recording.ts';
 
@@ -85,8 +87,15 @@ class HeldRecording implements OpenedRecording {
     this.#unpacked = unpacked;
   }
 
-  read(selection?: Selection): ReturnType<RecordingReader['read']> {
-    return this.#reader.read(selection);
+  /**
+   * Readers are pure and know no event loop; a batch takes them some milliseconds, and many can come out of one block
+   * that is in memory. Between two of them the loop turns.
+   */
+  async *read(selection?: Selection): AsyncGenerator<TableBatch> {
+    for await (const batch of this.#reader.read(selection)) {
+      yield batch;
+      await setImmediate();
+    }
   }
 
   loss(): Loss {
